@@ -1,0 +1,51 @@
+// swift-tools-version: 6.3;(experimentalCGen)
+import PackageDescription
+
+/// Every Swift target compiles with these: the compiler finds data races, unsafe code outside its fence and warnings.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "kmesh",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // C: what Swift cannot import by itself.
+        .systemLibrary(name: "CKmeshABI", path: "bpf/include/kmesh/abi"),
+        .systemLibrary(name: "CLibBPF", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
+        .systemLibrary(name: "CLibYAML", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CLinux"),
+        .plugin(name: "CompileBPF", capability: .buildTool()),
+        .target(name: "CBPFObjects", plugins: ["CompileBPF"]),
+
+        library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
+        library("KmeshYAML", ["CLibYAML"]),
+
+        tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+    ],
+    cLanguageStandard: .gnu2x
+)

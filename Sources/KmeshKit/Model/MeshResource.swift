@@ -1,0 +1,41 @@
+/// One thing of the mesh's configuration, as a source hands it to an engine.
+public enum MeshResource: Hashable, Sendable {
+    case service(Service)
+    case workload(Workload)
+    /// A node's place. Engines care for that of their own node.
+    case node(Node)
+
+    public var name: MeshResourceName {
+        switch self {
+        case .service(let service): .service(service.key)
+        case .workload(let workload): .workload(uid: workload.uid)
+        case .node(let node): .node(node.name)
+        }
+    }
+}
+
+public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
+    case service(ServiceKey)
+    case workload(uid: String)
+    case node(String)
+
+    public var description: String {
+        switch self {
+        case .service(let key): "Service \(key)"
+        case .workload(let uid): uid
+        case .node(let name): "Node \(name)"
+        }
+    }
+}
+
+public struct Node: Hashable, Sendable {
+    public var name: String
+    public var region: String
+    public var zone: String
+
+    public init(name: String, region: String = "", zone: String = "") {
+        self.name = name
+        self.region = region
+        self.zone = zone
+    }
+}

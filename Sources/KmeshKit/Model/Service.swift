@@ -1,0 +1,73 @@
+/// Identity of a service: its namespace and host name (`reviews.default.svc.cluster.local`).
+public struct ServiceKey: Hashable, Sendable, CustomStringConvertible {
+    public let namespace: String
+    public let hostname: String
+
+    public init(namespace: String, hostname: String) {
+        self.namespace = namespace
+        self.hostname = hostname
+    }
+
+    public var description: String { "\(namespace)/\(hostname)" }
+}
+
+/// A service that clients dial by address. One without addresses (headless, ExternalName) is never steered.
+public struct Service: Hashable, Sendable {
+    public var key: ServiceKey
+    /// The object's own name, as people call it.
+    public var name: String
+    public var addresses: [IPAddress]
+    public var ports: [ServicePort]
+    public var policy: LoadBalancingPolicy
+    /// `nil`: every endpoint is as good as another.
+    public var locality: LocalityPreference?
+    /// ClientIP session affinity and its timeout in seconds.
+    public var affinityTimeout: UInt32?
+
+    public init(
+        key: ServiceKey, name: String, addresses: [IPAddress], ports: [ServicePort],
+        policy: LoadBalancingPolicy = .random, locality: LocalityPreference? = nil, affinityTimeout: UInt32? = nil
+    ) {
+        self.key = key
+        self.name = name
+        self.addresses = addresses
+        self.ports = ports
+        self.policy = policy
+        self.locality = locality
+        self.affinityTimeout = affinityTimeout
+    }
+}
+
+public struct ServicePort: Hashable, Sendable {
+    public var port: UInt16
+    public var transport: TransportProtocol
+    public var name: String
+
+    public init(port: UInt16, transport: TransportProtocol, name: String = "") {
+        self.port = port
+        self.transport = transport
+        self.name = name
+    }
+}
+
+/// The transport protocols that are steered; raw values are their IP protocol numbers.
+public enum TransportProtocol: UInt8, Hashable, Sendable, CaseIterable {
+    case tcp = 6
+    case udp = 17
+
+    public var name: String {
+        switch self {
+        case .tcp: "TCP"
+        case .udp: "UDP"
+        }
+    }
+}
+
+public enum LoadBalancingPolicy: String, Hashable, Sendable, CaseIterable {
+    /// Every endpoint with the same probability.
+    case random
+    /// In proportion to the workloads' weights.
+    case weighted
+    /// Consistent hash by the client workload's address.
+    case maglev
+}

@@ -1,0 +1,68 @@
+public import Glibc
+
+/// A file descriptor that is closed when its owner goes away.
+public struct FileDescriptor: ~Copyable, Sendable {
+    public let number: Int32
+
+    /// Takes ownership of `number`.
+    public init(owning number: Int32) {
+        self.number = number
+    }
+
+    deinit {
+        close(number)
+    }
+
+    /// Gives the descriptor away; the caller closes it.
+    public consuming func release() -> Int32 {
+        let number = self.number
+        discard self
+        return number
+    }
+
+    public func duplicate() throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try syscall { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+    }
+
+    /// `O_CLOEXEC` is always added.
+    public static func open(_ path: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try syscall { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Reads at most `limit` bytes; empty at the end.
+    public func read(upTo limit: Int) throws(Errno) -> [UInt8] {
+        var failure: Errno?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(Errno) {
+                count = try syscall { unsafe Glibc.read(number, buffer.baseAddress, limit) }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Reads to the end; more than `limit` bytes are `EFBIG`.
+    public func readAll(limit: Int) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let chunk = try read(upTo: 65536)
+            if chunk.isEmpty { return bytes }
+            bytes += chunk
+            guard bytes.count <= limit else { throw Errno(EFBIG) }
+        }
+    }
+
+    /// Writes all of `bytes`.
+    public func write(_ bytes: [UInt8]) throws(Errno) {
+        var done = 0
+        while done < bytes.count {
+            done += try syscall {
+                unsafe bytes.withUnsafeBytes { buffer in
+                    unsafe Glibc.write(number, buffer.baseAddress! + done, buffer.count - done)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Keys and values of the L4 maps: frontend -> service -> slot or table -> endpoint. */
+#ifndef KMESH_ABI_L4_H
+#define KMESH_ABI_L4_H
+
+/*
+ * km_frontend: an address that clients dial. Port 0 with protocol 0 marks the address itself as a service's,
+ * so that a port it does not declare can be refused. Ports are in host byte order everywhere.
+ */
+struct kmesh_frontend_key {
+	struct kmesh_address address;
+	__u16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+
+struct kmesh_frontend {
+	__u32 service_id; /* 0 for the marker of an address */
+	__u32 seal;
+};
+
+enum kmesh_policy {
+	KMESH_POLICY_RANDOM = 1, /* any endpoint of the tier, by its slot */
+	KMESH_POLICY_TABLE_RANDOM = 2, /* any slot of the table: weighted */
+	KMESH_POLICY_TABLE_HASH = 3, /* the table's slot by the client workload's address: Maglev */
+};
+
+enum kmesh_service_flags {
+	KMESH_SERVICE_AFFINITY = 1, /* a client stays with its endpoint for affinity_timeout_s */
+	KMESH_SERVICE_STRICT = 2, /* the service has endpoints, but none where its locality asks for one */
+};
+
+/* km_service: one port of one service in one address family. The key is its id, never 0. */
+struct kmesh_service_key {
+	__u32 service_id;
+};
+
+struct kmesh_service {
+	__u32 policy; /* enum kmesh_policy */
+	__u32 flags; /* enum kmesh_service_flags */
+	__u32 tier; /* the best tier that has endpoints: the only one that is chosen from */
+	__u32 endpoint_count; /* endpoints in that tier; 0: refuse */
+	__u32 affinity_timeout_s;
+	__u32 seal;
+};
+
+/* km_slot: the endpoints of a tier, numbered without gaps from 0 to endpoint_count - 1. */
+struct kmesh_slot_key {
+	__u32 service_id;
+	__u32 tier;
+	__u32 index;
+};
+
+struct kmesh_slot {
+	__u32 endpoint_id;
+	__u32 seal;
+};
+
+/*
+ * km_table: the slots of a weighted or Maglev service, filled from its best tier. Too large to be sealed: an
+ * id that was read from a reused element is not an endpoint of the service, or it is a right one.
+ */
+struct kmesh_table {
+	__u32 endpoint_ids[KMESH_TABLE_SLOTS];
+};
+
+/* km_endpoint: membership of a backend in a service port. What is not here is not served any more. */
+struct kmesh_endpoint_key {
+	__u32 service_id;
+	__u32 endpoint_id; /* unique in the service, not in the mesh */
+};
+
+struct kmesh_endpoint {
+	struct kmesh_address address;
+	__u16 port;
+	__u16 pad;
+	__u32 seal;
+};
+
+/* km_enrolled: the network namespaces whose traffic is steered, by netns cookie. */
+struct kmesh_enrolled_key {
+	__u64 netns_cookie;
+};
+
+struct kmesh_enrolled {
+	struct kmesh_address address; /* the workload's first address: its identity for affinity and Maglev */
+	__u32 pad;
+	__u32 seal;
+};
+
+/* km_affinity: the endpoint that a client of a ClientIP service stays with. */
+struct kmesh_affinity_key {
+	struct kmesh_address client;
+	__u32 service_id;
+};
+
+struct kmesh_affinity {
+	__u32 endpoint_id;
+	__u32 last_used_s; /* seconds of the monotonic clock */
+	__u32 seal;
+};
+
+/* km_udp_session: the endpoint that an unconnected UDP socket stays with, for each service. */
+struct kmesh_udp_session_key {
+	__u64 socket_cookie;
+	__u32 service_id;
+	__u32 pad;
+};
+
+struct kmesh_udp_session {
+	__u32 endpoint_id;
+	__u32 seal;
+};
+
+/* km_udp_reply: which frontend an endpoint's reply to an unconnected UDP socket comes from. */
+struct kmesh_udp_reply_key {
+	__u64 socket_cookie;
+	struct kmesh_address endpoint_address;
+	__u16 endpoint_port;
+	__u16 pad[3];
+};
+
+struct kmesh_udp_reply {
+	struct kmesh_address frontend_address;
+	__u16 frontend_port;
+	__u16 pad;
+	__u32 seal;
+};
+
+/* km_peer: socket storage of a connected socket: what it dialed and where it was sent. */
+struct kmesh_peer {
+	struct kmesh_address frontend_address;
+	struct kmesh_address endpoint_address;
+	__u16 frontend_port;
+	__u16 endpoint_port;
+	__u32 service_id;
+};
+
+_Static_assert(sizeof(struct kmesh_frontend_key) == 20, "layout");
+_Static_assert(sizeof(struct kmesh_frontend) == 8, "layout");
+_Static_assert(sizeof(struct kmesh_service) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_slot_key) == 12, "layout");
+_Static_assert(sizeof(struct kmesh_slot) == 8, "layout");
+_Static_assert(sizeof(struct kmesh_table) == 4 * KMESH_TABLE_SLOTS, "layout");
+_Static_assert(sizeof(struct kmesh_endpoint_key) == 8, "layout");
+_Static_assert(sizeof(struct kmesh_endpoint) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_enrolled_key) == 8, "layout");
+_Static_assert(sizeof(struct kmesh_enrolled) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_affinity_key) == 20, "layout");
+_Static_assert(sizeof(struct kmesh_affinity) == 12, "layout");
+_Static_assert(sizeof(struct kmesh_udp_session_key) == 16, "layout");
+_Static_assert(sizeof(struct kmesh_udp_session) == 8, "layout");
+_Static_assert(sizeof(struct kmesh_udp_reply_key) == 32, "layout");
+_Static_assert(sizeof(struct kmesh_udp_reply) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_peer) == 40, "layout");
+
+#endif
