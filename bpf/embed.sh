@@ -1,24 +1,35 @@
 #!/bin/sh
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# Usage: embed.sh OUTPUT OBJECT... — writes a C source that embeds the objects and lists them by name.
+# Usage: embed.sh CLANG ROOT OUTPUT PROGRAM.bpf.c... — compiles the programs and writes a C source that embeds
+# the objects and finds them by name. The objects stay beside OUTPUT.
 set -eu
-output=$1
-shift
+clang=$1 root=$2 output=$3
+shift 3
+directory=$(dirname "$output")
+
+for program in "$@"; do
+	object=$directory/$(basename "$program" .c).o
+	"$clang" -target bpf -mcpu=v3 -g -O2 -std=gnu2x -fno-strict-aliasing \
+		-Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
+		-I"$root/vmlinux" -I"$root/include" -I"$root/lib" -c "$program" -o "$object"
+done
+
 {
 	echo '#include "CBPFObjects.h"'
-	for object in "$@"; do
-		name=$(basename "$object" .bpf.o)
+	for program in "$@"; do
+		name=$(basename "$program" .bpf.c)
 		echo "static _Alignas(8) const unsigned char object_$name[] = {"
-		echo "#embed \"$object\""
+		echo "#embed \"$directory/$name.bpf.o\""
 		echo "};"
 	done
 	echo "static const struct kmesh_bpf_object objects[] = {"
-	for object in "$@"; do
-		name=$(basename "$object" .bpf.o)
+	for program in "$@"; do
+		name=$(basename "$program" .bpf.c)
 		echo "	{ \"$name\", object_$name, sizeof(object_$name) },"
 	done
-	echo "};"
 	cat <<'END'
+};
+
 const struct kmesh_bpf_object *kmesh_bpf_object_find(const char *name)
 {
 	for (unsigned long i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {

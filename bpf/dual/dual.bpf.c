@@ -1,6 +1,76 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The dual engine's socket hooks. Failure means: the connection goes where the application sent it. */
 #include "vmlinux.h"
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include <kmesh/abi/abi.h>
-SEC("cgroup/connect4") int connect4(struct bpf_sock_addr *ctx) { return 1; }
+
+#include "l4_sock_addr.h"
+
+SEC("cgroup/connect4")
+int kmesh_connect4(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address dialed = kmesh_load4(ctx);
+
+	return kmesh_connect(ctx, true, &dialed);
+}
+
+SEC("cgroup/connect6")
+int kmesh_connect6(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address dialed = kmesh_load6(ctx);
+
+	return kmesh_connect(ctx, false, &dialed);
+}
+
+/* Also for an AF_INET6 socket that sends to a v4-mapped address; its reply comes through recvmsg6. */
+SEC("cgroup/sendmsg4")
+int kmesh_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address dialed = kmesh_load4(ctx);
+
+	return kmesh_sendmsg(ctx, true, &dialed);
+}
+
+SEC("cgroup/sendmsg6")
+int kmesh_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address dialed = kmesh_load6(ctx);
+
+	return kmesh_sendmsg(ctx, false, &dialed);
+}
+
+SEC("cgroup/recvmsg4")
+int kmesh_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address actual = kmesh_load4(ctx);
+
+	return kmesh_recvmsg(ctx, true, &actual);
+}
+
+SEC("cgroup/recvmsg6")
+int kmesh_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address actual = kmesh_load6(ctx);
+
+	return kmesh_recvmsg(ctx, false, &actual);
+}
+
+SEC("cgroup/getpeername4")
+int kmesh_getpeername4(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address actual = kmesh_load4(ctx);
+
+	kmesh_show_dialed(ctx, true, &actual);
+	return KMESH_ALLOW;
+}
+
+SEC("cgroup/getpeername6")
+int kmesh_getpeername6(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address actual = kmesh_load6(ctx);
+
+	kmesh_show_dialed(ctx, false, &actual);
+	return KMESH_ALLOW;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

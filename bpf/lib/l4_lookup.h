@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * From an address that a client dials to the endpoint that it gets. Knows no hook, so that a test can run it.
+ * Steering fails open: what cannot be decided for a fault of ours is let pass, and counted.
+ */
+#ifndef KMESH_L4_LOOKUP_H
+#define KMESH_L4_LOOKUP_H
+
+#include "count.h"
+#include "l4_maps.h"
+#include "sealed.h"
+
+struct kmesh_request {
+	struct kmesh_frontend_key frontend;
+	struct kmesh_address client; /* the client workload's address */
+	__u32 pad;
+	__u64 socket_cookie; /* of an unconnected UDP socket that wants to keep its endpoint; else 0 */
+};
+
+struct kmesh_choice {
+	__u32 service_id;
+	__u32 endpoint_id;
+	struct kmesh_endpoint endpoint;
+};
+
+/* A reason that is never a verdict: start again. */
+enum { KMESH_AGAIN = KMESH_REASON_RETRIED };
+
+static __always_inline enum kmesh_read kmesh_read_endpoint(struct kmesh_choice *choice)
+{
+	struct kmesh_endpoint_key key = {
+		.service_id = choice->service_id,
+		.endpoint_id = choice->endpoint_id,
+	};
+
+	return KMESH_READ(&km_endpoint, &key, &choice->endpoint);
+}
+
+/* The endpoint that this UDP socket already talks to. */
+static __always_inline int kmesh_choose_by_session(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	struct kmesh_udp_session_key key = {
+		.socket_cookie = request->socket_cookie,
+		.service_id = choice->service_id,
+	};
+	struct kmesh_udp_session session;
+
+	if (KMESH_READ(&km_udp_session, &key, &session) != KMESH_FOUND)
+		return KMESH_AGAIN;
+	choice->endpoint_id = session.endpoint_id;
+	if (kmesh_read_endpoint(choice) == KMESH_FOUND)
+		return KMESH_REASON_STEERED_SESSION;
+	kmesh_count(KMESH_REASON_SESSION_ENDPOINT_GONE);
+	return KMESH_AGAIN;
+}
+
+static __always_inline void kmesh_remember_session(const struct kmesh_request *request,
+						   const struct kmesh_choice *choice)
+{
+	struct kmesh_udp_session_key key = {
+		.socket_cookie = request->socket_cookie,
+		.service_id = choice->service_id,
+	};
+	struct kmesh_udp_session session = { .endpoint_id = choice->endpoint_id };
+
+	KMESH_SEAL(&key, &session);
+	if (!bpf_map_update_elem(&km_udp_session, &key, &session, BPF_NOEXIST))
+		kmesh_count(KMESH_REASON_SESSION_CREATED);
+	else
+		bpf_map_update_elem(&km_udp_session, &key, &session, BPF_ANY);
+}
+
+static __always_inline void kmesh_remember_client(const struct kmesh_affinity_key *key, __u32 endpoint_id, __u32 now_s)
+{
+	struct kmesh_affinity affinity = { .endpoint_id = endpoint_id, .last_used_s = now_s };
+
+	KMESH_SEAL(key, &affinity);
+	if (!bpf_map_update_elem(&km_affinity, key, &affinity, BPF_NOEXIST))
+		kmesh_count(KMESH_REASON_AFFINITY_CREATED);
+	else
+		bpf_map_update_elem(&km_affinity, key, &affinity, BPF_ANY);
+}
+
+/* The endpoint that this client used last, unless that is longer ago than the service's timeout. */
+static __always_inline int kmesh_choose_by_client(const struct kmesh_affinity_key *key, __u32 timeout_s, __u32 now_s,
+						  struct kmesh_choice *choice)
+{
+	struct kmesh_affinity affinity;
+
+	if (KMESH_READ(&km_affinity, key, &affinity) != KMESH_FOUND)
+		return KMESH_AGAIN;
+	if (now_s - affinity.last_used_s > timeout_s) {
+		kmesh_count(KMESH_REASON_AFFINITY_EXPIRED);
+		return KMESH_AGAIN;
+	}
+	choice->endpoint_id = affinity.endpoint_id;
+	if (kmesh_read_endpoint(choice) != KMESH_FOUND) {
+		kmesh_count(KMESH_REASON_AFFINITY_ENDPOINT_GONE);
+		return KMESH_AGAIN;
+	}
+	if (affinity.last_used_s != now_s)
+		kmesh_remember_client(key, affinity.endpoint_id, now_s);
+	return KMESH_REASON_STEERED_AFFINITY;
+}
+
+/* MurmurHash3's mixing of each word and its finalizer: spreads neighbouring addresses over the table. */
+static __always_inline __u32 kmesh_hash_address(const struct kmesh_address *address)
+{
+	__u32 hash = 0;
+
+	for (int i = 0; i < 4; i++) {
+		__u32 word = address->words[i] * 0xcc9e2d51u;
+
+		word = (word << 15) | (word >> 17);
+		hash ^= word * 0x1b873593u;
+		hash = ((hash << 13) | (hash >> 19)) * 5 + 0xe6546b64u;
+	}
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6bu;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35u;
+	return hash ^ (hash >> 16);
+}
+
+static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *request,
+						  const struct kmesh_service *service, struct kmesh_choice *choice)
+{
+	if (service->policy == KMESH_POLICY_RANDOM) {
+		struct kmesh_slot_key key = {
+			.service_id = choice->service_id,
+			.tier = service->tier,
+			.index = bpf_get_prandom_u32() % service->endpoint_count,
+		};
+		struct kmesh_slot slot;
+
+		if (KMESH_READ(&km_slot, &key, &slot) != KMESH_FOUND)
+			return KMESH_AGAIN;
+		choice->endpoint_id = slot.endpoint_id;
+	} else {
+		struct kmesh_service_key key = { .service_id = choice->service_id };
+		const struct kmesh_table *table = bpf_map_lookup_elem(&km_table, &key);
+		__u32 index = service->policy == KMESH_POLICY_TABLE_HASH ? kmesh_hash_address(&request->client) :
+									   bpf_get_prandom_u32();
+
+		index %= KMESH_TABLE_SLOTS;
+		/* The verifier does not follow how the compiler divides: the bound has to be checked before its eyes. */
+		asm volatile("" : "+r"(index));
+		if (!table || index >= KMESH_TABLE_SLOTS)
+			return KMESH_AGAIN;
+		choice->endpoint_id = table->endpoint_ids[index];
+	}
+	return kmesh_read_endpoint(choice) == KMESH_FOUND ? (int)KMESH_REASON_STEERED : (int)KMESH_AGAIN;
+}
+
+static __always_inline int kmesh_choose(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	struct kmesh_service_key key = { .service_id = choice->service_id };
+	struct kmesh_service service;
+	int reason;
+
+	if (KMESH_READ(&km_service, &key, &service) != KMESH_FOUND)
+		return KMESH_AGAIN;
+	if (!service.endpoint_count)
+		return service.flags & KMESH_SERVICE_STRICT ? KMESH_REASON_NO_LOCAL_ENDPOINT : KMESH_REASON_NO_ENDPOINT;
+
+	if (request->socket_cookie) {
+		reason = kmesh_choose_by_session(request, choice);
+		if (reason != KMESH_AGAIN)
+			return reason;
+	}
+	if (service.flags & KMESH_SERVICE_AFFINITY) {
+		struct kmesh_affinity_key client = { .client = request->client, .service_id = choice->service_id };
+		__u32 now_s = bpf_ktime_get_ns() / 1000000000;
+
+		reason = kmesh_choose_by_client(&client, service.affinity_timeout_s, now_s, choice);
+		if (reason == KMESH_AGAIN) {
+			reason = kmesh_choose_by_policy(request, &service, choice);
+			if (reason == KMESH_REASON_STEERED)
+				kmesh_remember_client(&client, choice->endpoint_id, now_s);
+		}
+	} else {
+		reason = kmesh_choose_by_policy(request, &service, choice);
+	}
+	if (reason != KMESH_AGAIN && request->socket_cookie)
+		kmesh_remember_session(request, choice);
+	return reason;
+}
+
+/* One reading of the maps, which an update may cross. */
+static __always_inline int kmesh_l4_attempt(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	struct kmesh_frontend_key marker = { .address = request->frontend.address };
+	struct kmesh_frontend frontend;
+
+	switch (KMESH_READ(&km_frontend, &request->frontend, &frontend)) {
+	case KMESH_FOUND:
+		choice->service_id = frontend.service_id;
+		return kmesh_choose(request, choice);
+	case KMESH_ABSENT:
+		return bpf_map_lookup_elem(&km_frontend, &marker) ? KMESH_REASON_UNDECLARED_PORT :
+								    KMESH_REASON_NOT_A_SERVICE;
+	default:
+		return KMESH_AGAIN;
+	}
+}
+
+/* The verdict on one connection or datagram. The caller counts it. */
+static __noinline int kmesh_l4_lookup(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	if (!request || !choice)
+		return KMESH_REASON_INCOMPLETE;
+	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
+		int reason = kmesh_l4_attempt(request, choice);
+
+		if (reason != KMESH_AGAIN)
+			return reason;
+		kmesh_count(KMESH_REASON_RETRIED);
+	}
+	return KMESH_REASON_INCOMPLETE;
+}
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the socket address hooks of both families share. An IPv4 address is handled in its v4-mapped form. */
+#ifndef KMESH_L4_SOCK_ADDR_H
+#define KMESH_L4_SOCK_ADDR_H
+
+#include "l4_lookup.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, KMESH_UDP_FLOWS_MAX);
+	__type(key, struct kmesh_udp_reply_key);
+	__type(value, struct kmesh_udp_reply);
+} km_udp_reply SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kmesh_peer);
+} km_peer SEC(".maps");
+
+/* Whether a service without a healthy endpoint is left alone instead of refused. Set before load. */
+const volatile __u32 kmesh_pass_without_endpoint = 0;
+
+enum { KMESH_ALLOW = 1, KMESH_REFUSE = 0 };
+
+/* The compiler must not merge two accesses to the hook's struct: the verifier refuses a modified pointer to it. */
+#define KMESH_ONCE(value) asm volatile("" : "+r"(value))
+
+struct kmesh_sock_address {
+	struct kmesh_address address;
+	__u16 port;
+};
+
+static __always_inline struct kmesh_sock_address kmesh_load4(struct bpf_sock_addr *ctx)
+{
+	__u32 ip = ctx->user_ip4;
+	__u32 port = ctx->user_port;
+
+	KMESH_ONCE(ip);
+	KMESH_ONCE(port);
+	return (struct kmesh_sock_address){
+		.address = { { 0, 0, bpf_htonl(0xffff), ip } },
+		.port = bpf_ntohs((__u16)port),
+	};
+}
+
+static __always_inline struct kmesh_sock_address kmesh_load6(struct bpf_sock_addr *ctx)
+{
+	struct kmesh_sock_address result;
+	__u32 port;
+
+	for (int i = 0; i < 4; i++) {
+		__u32 word = ctx->user_ip6[i];
+
+		KMESH_ONCE(word);
+		result.address.words[i] = word;
+	}
+	port = ctx->user_port;
+	KMESH_ONCE(port);
+	result.port = bpf_ntohs((__u16)port);
+	return result;
+}
+
+static __always_inline void kmesh_store(struct bpf_sock_addr *ctx, bool is_v4, const struct kmesh_address *address,
+					__u16 port)
+{
+	if (is_v4) {
+		ctx->user_ip4 = address->words[3];
+	} else {
+		ctx->user_ip6[0] = address->words[0];
+		ctx->user_ip6[1] = address->words[1];
+		ctx->user_ip6[2] = address->words[2];
+		ctx->user_ip6[3] = address->words[3];
+	}
+	ctx->user_port = bpf_htons(port);
+}
+
+static __always_inline bool kmesh_same_address(const struct kmesh_address *left, const struct kmesh_address *right)
+{
+	return left->words[0] == right->words[0] && left->words[1] == right->words[1] &&
+	       left->words[2] == right->words[2] && left->words[3] == right->words[3];
+}
+
+/* IPPROTO_TCP or IPPROTO_UDP, or 0 for what is not steered. Multipath TCP dials like TCP. */
+static __always_inline __u8 kmesh_transport(struct bpf_sock_addr *ctx)
+{
+	__u32 protocol = ctx->protocol;
+
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+		return IPPROTO_TCP;
+	return protocol == IPPROTO_UDP ? IPPROTO_UDP : 0;
+}
+
+/* Is the socket's network namespace enrolled? Sets the client's address. */
+static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct kmesh_address *client)
+{
+	struct kmesh_enrolled_key key = { .netns_cookie = bpf_get_netns_cookie(ctx) };
+	struct kmesh_enrolled enrolled;
+
+	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
+		switch (KMESH_READ(&km_enrolled, &key, &enrolled)) {
+		case KMESH_FOUND:
+			*client = enrolled.address;
+			return true;
+		case KMESH_ABSENT:
+			return false;
+		default:
+			kmesh_count(KMESH_REASON_RETRIED);
+		}
+	}
+	return false;
+}
+
+/* What a hook does with a verdict that leaves the destination as it is. */
+static __always_inline int kmesh_conclude(int reason)
+{
+	switch (reason) {
+	case KMESH_REASON_NO_ENDPOINT:
+	case KMESH_REASON_NO_LOCAL_ENDPOINT:
+		if (kmesh_pass_without_endpoint) {
+			kmesh_count(KMESH_REASON_NO_ENDPOINT_PASSED);
+			return KMESH_ALLOW;
+		}
+		break;
+	case KMESH_REASON_UNDECLARED_PORT:
+		break;
+	default:
+		kmesh_count(reason);
+		return KMESH_ALLOW;
+	}
+	kmesh_count(reason);
+	bpf_set_retval(-ECONNREFUSED);
+	return KMESH_REFUSE;
+}
+
+static __always_inline bool kmesh_is_steered(int reason)
+{
+	return reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY ||
+	       reason == KMESH_REASON_STEERED_SESSION;
+}
+
+/* The verdict on what the hook's socket dials. */
+static __always_inline int kmesh_decide(struct bpf_sock_addr *ctx, const struct kmesh_sock_address *dialed,
+					__u64 socket_cookie, struct kmesh_choice *choice)
+{
+	struct kmesh_request request = { .frontend = { .address = dialed->address, .port = dialed->port },
+					 .socket_cookie = socket_cookie };
+
+	if (!kmesh_is_enrolled(ctx, &request.client))
+		return KMESH_REASON_NOT_ENROLLED;
+	request.frontend.protocol = kmesh_transport(ctx);
+	if (!request.frontend.protocol)
+		return KMESH_REASON_OTHER_PROTOCOL;
+	return kmesh_l4_lookup(&request, choice);
+}
+
+static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
+					 const struct kmesh_sock_address *dialed)
+{
+	struct kmesh_choice choice = {};
+	int reason = kmesh_decide(ctx, dialed, 0, &choice);
+	struct bpf_sock *sk = ctx->sk;
+	struct kmesh_peer *peer;
+
+	if (!kmesh_is_steered(reason)) {
+		/* A socket that is connected again must not show what it dialed before. */
+		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
+			bpf_sk_storage_delete(&km_peer, sk);
+		return kmesh_conclude(reason);
+	}
+	peer = sk ? bpf_sk_storage_get(&km_peer, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+	if (peer) {
+		peer->frontend_address = dialed->address;
+		peer->frontend_port = dialed->port;
+		peer->endpoint_address = choice.endpoint.address;
+		peer->endpoint_port = choice.endpoint.port;
+		peer->service_id = choice.service_id;
+	} else {
+		kmesh_count(KMESH_REASON_NO_PEER_STORAGE);
+	}
+	kmesh_store(ctx, is_v4, &choice.endpoint.address, choice.endpoint.port);
+	kmesh_count(reason);
+	return KMESH_ALLOW;
+}
+
+/* Notes that datagrams of the chosen endpoint to this socket come from the address that it sent to. */
+static __always_inline void kmesh_expect_reply(__u64 socket_cookie, const struct kmesh_sock_address *dialed,
+					       const struct kmesh_choice *choice)
+{
+	struct kmesh_udp_reply_key key = {
+		.socket_cookie = socket_cookie,
+		.endpoint_address = choice->endpoint.address,
+		.endpoint_port = choice->endpoint.port,
+	};
+	struct kmesh_udp_reply reply = { .frontend_address = dialed->address, .frontend_port = dialed->port };
+	struct kmesh_udp_reply present;
+
+	KMESH_SEAL(&key, &reply);
+	if (KMESH_READ(&km_udp_reply, &key, &present) == KMESH_FOUND && present.seal == reply.seal)
+		return;
+	if (!bpf_map_update_elem(&km_udp_reply, &key, &reply, BPF_NOEXIST))
+		kmesh_count(KMESH_REASON_UDP_REPLY_CREATED);
+	else if (bpf_map_update_elem(&km_udp_reply, &key, &reply, BPF_ANY))
+		kmesh_count(KMESH_REASON_NO_UDP_REPLY);
+}
+
+static __always_inline int kmesh_sendmsg(struct bpf_sock_addr *ctx, bool is_v4,
+					 const struct kmesh_sock_address *dialed)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct kmesh_choice choice = {};
+	int reason = kmesh_decide(ctx, dialed, cookie, &choice);
+
+	if (!kmesh_is_steered(reason))
+		return kmesh_conclude(reason);
+	kmesh_expect_reply(cookie, dialed, &choice);
+	kmesh_store(ctx, is_v4, &choice.endpoint.address, choice.endpoint.port);
+	kmesh_count(reason);
+	return KMESH_ALLOW;
+}
+
+/* Shows what was dialed where the kernel would show the endpoint; true when it did. */
+static __always_inline bool kmesh_show_dialed(struct bpf_sock_addr *ctx, bool is_v4,
+					      const struct kmesh_sock_address *actual)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct kmesh_peer *peer = sk ? bpf_sk_storage_get(&km_peer, sk, 0, 0) : 0;
+
+	if (!peer || peer->endpoint_port != actual->port || !kmesh_same_address(&peer->endpoint_address, &actual->address))
+		return false;
+	kmesh_store(ctx, is_v4, &peer->frontend_address, peer->frontend_port);
+	kmesh_count(KMESH_REASON_PEER_TRANSLATED);
+	return true;
+}
+
+static __always_inline int kmesh_recvmsg(struct bpf_sock_addr *ctx, bool is_v4,
+					 const struct kmesh_sock_address *actual)
+{
+	struct kmesh_udp_reply_key key = {
+		.socket_cookie = bpf_get_socket_cookie(ctx),
+		.endpoint_address = actual->address,
+		.endpoint_port = actual->port,
+	};
+	struct kmesh_udp_reply reply;
+
+	if (kmesh_show_dialed(ctx, is_v4, actual))
+		return KMESH_ALLOW;
+	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
+		switch (KMESH_READ(&km_udp_reply, &key, &reply)) {
+		case KMESH_FOUND:
+			kmesh_store(ctx, is_v4, &reply.frontend_address, reply.frontend_port);
+			kmesh_count(KMESH_REASON_REPLY_TRANSLATED);
+			return KMESH_ALLOW;
+		case KMESH_ABSENT:
+			return KMESH_ALLOW;
+		default:
+			kmesh_count(KMESH_REASON_RETRIED);
+		}
+	}
+	kmesh_count(KMESH_REASON_INCOMPLETE);
+	return KMESH_ALLOW;
+}
+
+#endif
