@@ -41,11 +41,14 @@ let package = Package(
         .target(name: "CLinux"),
         .plugin(name: "CompileBPF", capability: .buildTool()),
         .target(name: "CBPFObjects", plugins: ["CompileBPF"]),
+        .target(name: "CBPFTestObjects", plugins: ["CompileBPF"]),
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshKit"]),
     ],
     cLanguageStandard: .gnu2x
 )

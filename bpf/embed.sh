@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# Usage: embed.sh CLANG ROOT OUTPUT PROGRAM.bpf.c... — compiles the programs and writes a C source that embeds
+# Usage: embed.sh CLANG ROOT TARGET OUTPUT PROGRAM.bpf.c... — compiles the programs and writes a C source that embeds
 # the objects and finds them by name. The objects stay beside OUTPUT.
 set -eu
-clang=$1 root=$2 output=$3
-shift 3
+clang=$1 root=$2 target=$3 output=$4
+shift 4
 directory=$(dirname "$output")
 
 for program in "$@"; do
@@ -15,22 +15,22 @@ for program in "$@"; do
 done
 
 {
-	echo '#include "CBPFObjects.h"'
+	echo "#include \"$target.h\""
 	for program in "$@"; do
 		name=$(basename "$program" .bpf.c)
 		echo "static _Alignas(8) const unsigned char object_$name[] = {"
 		echo "#embed \"$directory/$name.bpf.o\""
 		echo "};"
 	done
-	echo "static const struct kmesh_bpf_object objects[] = {"
+	echo "static const struct $target objects[] = {"
 	for program in "$@"; do
 		name=$(basename "$program" .bpf.c)
 		echo "	{ \"$name\", object_$name, sizeof(object_$name) },"
 	done
-	cat <<'END'
+	cat <<END
 };
 
-const struct kmesh_bpf_object *kmesh_bpf_object_find(const char *name)
+const struct $target *${target}_find(const char *name)
 {
 	for (unsigned long i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
 		if (!__builtin_strcmp(objects[i].name, name))

@@ -1,4 +1,5 @@
-// Compiles every bpf/**/*.bpf.c with the toolchain's clang into one C source that embeds the objects.
+// Compiles bpf/**/*.bpf.c with the toolchain's clang into one C source that embeds the objects: those of
+// bpf/tests for CBPFTestObjects, all others for CBPFObjects.
 
 import Foundation
 import PackagePlugin
@@ -9,15 +10,19 @@ struct CompileBPF: BuildToolPlugin {
         let root = context.package.directoryURL.appending(path: "bpf")
         let script = root.appending(path: "embed.sh")
         let files = try sources(under: root)
-        let programs = files.filter { $0.lastPathComponent.hasSuffix(".bpf.c") }
+        let isForTests = target.name == "CBPFTestObjects"
+        let programs = files.filter { file in
+            file.lastPathComponent.hasSuffix(".bpf.c")
+                && (file.deletingLastPathComponent().lastPathComponent == "tests") == isForTests
+        }
+        let clang = try context.tool(named: "clang").url
         let output = context.pluginWorkDirectoryURL.appending(path: "objects.c")
         // Every header is an input: what is linked is never older than what it was made from.
         return [
             .buildCommand(
                 displayName: "Compiling and embedding \(programs.count) BPF objects",
                 executable: URL(fileURLWithPath: "/bin/sh"),
-                arguments: [script.path, try context.tool(named: "clang").url.path, root.path, output.path]
-                    + programs.map(\.path),
+                arguments: [script.path, clang.path, root.path, target.name, output.path] + programs.map(\.path),
                 inputFiles: [script] + files,
                 outputFiles: [output])
         ]

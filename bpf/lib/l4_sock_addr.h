@@ -19,8 +19,8 @@ struct {
 	__type(value, struct kmesh_peer);
 } km_peer SEC(".maps");
 
-/* Whether a service without a healthy endpoint is left alone instead of refused. Set before load. */
-const volatile __u32 kmesh_pass_without_endpoint = 0;
+/* Set by the loader. */
+const volatile struct kmesh_l4_settings kmesh_settings = {};
 
 enum { KMESH_ALLOW = 1, KMESH_REFUSE = 0 };
 
@@ -118,7 +118,7 @@ static __always_inline int kmesh_conclude(int reason)
 	switch (reason) {
 	case KMESH_REASON_NO_ENDPOINT:
 	case KMESH_REASON_NO_LOCAL_ENDPOINT:
-		if (kmesh_pass_without_endpoint) {
+		if (kmesh_settings.pass_without_endpoint) {
 			kmesh_count(KMESH_REASON_NO_ENDPOINT_PASSED);
 			return KMESH_ALLOW;
 		}

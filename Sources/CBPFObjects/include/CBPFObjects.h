@@ -2,13 +2,13 @@
 #ifndef CBPFOBJECTS_H
 #define CBPFOBJECTS_H
 
-struct kmesh_bpf_object {
-	const char *name; /* file name without ".bpf.o" */
+struct CBPFObjects {
+	const char *name; /* file name without ".bpf.c" */
 	const unsigned char *bytes;
 	unsigned long size;
 };
 
 /* The object called NAME, or NULL. */
-const struct kmesh_bpf_object *kmesh_bpf_object_find(const char *name);
+const struct CBPFObjects *CBPFObjects_find(const char *name);
 
 #endif

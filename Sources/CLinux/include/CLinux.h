@@ -2,9 +2,6 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
-#include <linux/bpf.h>
-
-/* bpf(2): the result, or -errno. */
-long kmesh_bpf(int command, union bpf_attr *attributes, unsigned int size);
+#include "bpf_calls.h"
 
 #endif

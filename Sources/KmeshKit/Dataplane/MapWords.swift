@@ -27,9 +27,9 @@ extension MapWords {
     }
 }
 
-/// The seal over a key and a value: see `layout.h`.
-func seal(_ words: some Sequence<UInt32>) -> UInt32 {
-    words.reduce(KMESH_SEAL_START) { ($0 ^ $1) &* KMESH_SEAL_FACTOR &+ ($0 >> 15) }
+/// The seal over a key and then, from there, over its value: see `layout.h`.
+func seal(_ words: ArraySlice<UInt32>, from start: UInt32 = KMESH_SEAL_START) -> UInt32 {
+    words.reduce(start) { ($0 ^ $1) &* KMESH_SEAL_FACTOR &+ ($0 >> 15) }
 }
 
 extension IPAddress {

@@ -136,6 +136,11 @@ struct kmesh_peer {
 	__u32 service_id;
 };
 
+/* Constants of the programs: the whole of their .rodata, set before they are loaded. */
+struct kmesh_l4_settings {
+	__u32 pass_without_endpoint; /* leave a service without a healthy endpoint alone instead of refusing */
+};
+
 _Static_assert(sizeof(struct kmesh_frontend_key) == 20, "layout");
 _Static_assert(sizeof(struct kmesh_frontend) == 8, "layout");
 _Static_assert(sizeof(struct kmesh_service) == 24, "layout");

@@ -1,2 +1,0 @@
-/* The objects themselves are in the source that the CompileBPF plugin writes; a target needs one of its own. */
-#include "CBPFObjects.h"

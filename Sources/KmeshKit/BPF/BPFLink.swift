@@ -1,0 +1,54 @@
+internal import CLinux
+
+/// An attachment of a program to a cgroup. It lives as long as somebody holds it or its pin exists.
+public struct BPFLink: ~Copyable {
+    public let descriptor: FileDescriptor
+
+    public init(_ descriptor: consuming FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// Attaches; the program runs from here on.
+    public static func attach(
+        program: borrowing FileDescriptor, to cgroup: borrowing FileDescriptor, hook: CgroupHook
+    ) throws(BPFError) -> BPFLink {
+        let result = kmesh_bpf_link_create(program.number, cgroup.number, hook.attachType)
+        guard result >= 0 else { throw .failed("attach \(hook.name) to the cgroup", Errno(-result)) }
+        return BPFLink(FileDescriptor(owning: result))
+    }
+
+    /// Replaces the program in one step: every call runs the old one or the new one.
+    public func update(to program: borrowing FileDescriptor, hook: CgroupHook) throws(BPFError) {
+        let result = kmesh_bpf_link_update(descriptor.number, program.number)
+        guard result >= 0 else { throw .failed("replace the program at \(hook.name)", Errno(-result)) }
+    }
+
+    /// Inode of the cgroup directory; 0 when the cgroup is gone, and with it the attachment.
+    public func cgroupID() throws(BPFError) -> UInt64 {
+        var facts = kmesh_bpf_link_facts()
+        let result = unsafe kmesh_bpf_link_facts(descriptor.number, &facts)
+        guard result >= 0 else { throw .failed("read the facts of a link", Errno(-result)) }
+        return facts.cgroup_id
+    }
+}
+
+/// The socket address hooks of a cgroup.
+public enum CgroupHook: String, CaseIterable, Sendable {
+    // Order matters when attaching: what shows the dialed address comes before what rewrites it.
+    case getpeername4, getpeername6, recvmsg4, recvmsg6, sendmsg4, sendmsg6, connect4, connect6
+
+    public var name: String { rawValue }
+
+    var attachType: UInt32 {
+        switch self {
+        case .getpeername4: BPF_CGROUP_INET4_GETPEERNAME.rawValue
+        case .getpeername6: BPF_CGROUP_INET6_GETPEERNAME.rawValue
+        case .recvmsg4: BPF_CGROUP_UDP4_RECVMSG.rawValue
+        case .recvmsg6: BPF_CGROUP_UDP6_RECVMSG.rawValue
+        case .sendmsg4: BPF_CGROUP_UDP4_SENDMSG.rawValue
+        case .sendmsg6: BPF_CGROUP_UDP6_SENDMSG.rawValue
+        case .connect4: BPF_CGROUP_INET4_CONNECT.rawValue
+        case .connect6: BPF_CGROUP_INET6_CONNECT.rawValue
+        }
+    }
+}

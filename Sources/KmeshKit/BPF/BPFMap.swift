@@ -1,0 +1,152 @@
+internal import CLinux
+internal import Glibc
+
+/// A map in the kernel, read and written by bpf(2).
+public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
+    public let name: String
+    public let capacity: Int
+    private let descriptor: FileDescriptor
+
+    /// Takes over a map. Its sizes must be those of `Key` and `Value`.
+    public init(_ descriptor: consuming FileDescriptor, name: String) throws(BPFError) {
+        let facts = try MapFacts(of: descriptor, name: name)
+        guard facts.keySize == Key.byteCount, facts.valueSize == Value.byteCount else {
+            throw .layoutMismatch(
+                map: name, found: "\(facts.keySize)+\(facts.valueSize) bytes",
+                wanted: "\(Key.byteCount)+\(Value.byteCount) bytes")
+        }
+        self.name = name
+        self.capacity = facts.capacity
+        self.descriptor = descriptor
+    }
+
+    public func upsert(_ entries: [MapEntry<Key, Value>]) throws(MapError) {
+        var start = 0
+        while start < entries.count {
+            let chunk = entries[start..<min(start + Self.chunk, entries.count)]
+            var keys: [UInt32] = []
+            var values: [UInt32] = []
+            keys.reserveCapacity(chunk.count * Key.byteCount / 4)
+            values.reserveCapacity(chunk.count * Value.byteCount / 4)
+            for entry in chunk {
+                entry.key.append(to: &keys)
+                entry.value.append(to: &values)
+                if Value.isSealed {
+                    let keySeal = seal(keys.suffix(Key.wordCount))
+                    values.append(seal(values.suffix(Value.wordCount), from: keySeal))
+                }
+            }
+            var count = UInt32(chunk.count)
+            let result = unsafe kmesh_bpf_map_update_batch(descriptor.number, keys, values, &count)
+            guard result >= 0 else {
+                throw MapError(map: name, operation: .update, errno: Errno(-result))
+            }
+            start += chunk.count
+        }
+    }
+
+    public func remove(_ keys: [Key]) throws(MapError) {
+        var start = 0
+        while start < keys.count {
+            let chunk = keys[start..<min(start + Self.chunk, keys.count)]
+            var words: [UInt32] = []
+            for key in chunk { key.append(to: &words) }
+            var count = UInt32(chunk.count)
+            let result = unsafe kmesh_bpf_map_delete_batch(descriptor.number, words, &count)
+            switch result {
+            case 0...: start += chunk.count
+            // The batch stops before a key that is not there: go on behind it.
+            case -ENOENT: start += Int(count) + 1
+            default: throw MapError(map: name, operation: .delete, errno: Errno(-result))
+            }
+        }
+    }
+
+    public func contents() throws(MapError) -> MapContents<Key, Value> {
+        var contents = MapContents<Key, Value>(entries: [:])
+        var chunk = Self.chunk
+        var position: UInt32?
+        while true {
+            var keys = [UInt32](repeating: 0, count: chunk * Key.byteCount / 4)
+            var values = [UInt32](repeating: 0, count: chunk * Value.byteCount / 4)
+            var count = UInt32(chunk)
+            var next: UInt32 = 0
+            let result = readBatch(from: position, next: &next, keys: &keys, values: &values, count: &count)
+            if result == -ENOSPC {
+                // One bucket of the hash has more entries than asked for.
+                chunk *= 2
+                continue
+            }
+            guard result >= 0 || result == -ENOENT else {
+                throw MapError(map: name, operation: .read, errno: Errno(-result))
+            }
+            collect(keys, values, count: Int(count), into: &contents)
+            if result == -ENOENT { return contents }
+            position = next
+        }
+    }
+
+    /// The value of `key`; nil when there is none or its seal does not fit.
+    public func value(of key: Key) throws(MapError) -> Value? {
+        var words = [UInt32](repeating: 0, count: Value.byteCount / 4)
+        let result = unsafe kmesh_bpf_map_lookup(descriptor.number, key.words, &words)
+        if result == -ENOENT { return nil }
+        guard result >= 0 else { throw MapError(map: name, operation: .read, errno: Errno(-result)) }
+        guard isIntact(key: key.words[...], value: words[...]) else { return nil }
+        return Value(words: words.prefix(Value.wordCount))
+    }
+
+    /// Entries of one batch: at most 4,096, at most 4 MiB.
+    private static var chunk: Int { max(1, min(4096, (4 << 20) / (Key.byteCount + Value.byteCount))) }
+
+    private func readBatch(
+        from position: UInt32?, next: inout UInt32, keys: inout [UInt32], values: inout [UInt32],
+        count: inout UInt32
+    ) -> Int32 {
+        guard let position else {
+            return unsafe kmesh_bpf_map_lookup_batch(descriptor.number, nil, &next, &keys, &values, &count)
+        }
+        return unsafe [position].withUnsafeBufferPointer {
+            unsafe kmesh_bpf_map_lookup_batch(
+                descriptor.number, $0.baseAddress, &next, &keys, &values, &count)
+        }
+    }
+
+    private func collect(
+        _ keys: [UInt32], _ values: [UInt32], count: Int, into contents: inout MapContents<Key, Value>
+    ) {
+        let valueWords = Value.byteCount / 4
+        for index in 0..<count {
+            let keyWords = keys[(index * Key.wordCount)..<((index + 1) * Key.wordCount)]
+            let words = values[(index * valueWords)..<((index + 1) * valueWords)]
+            let key = Key(words: keyWords)
+            if isIntact(key: keyWords, value: words) {
+                contents.entries[key] = Value(words: words.prefix(Value.wordCount))
+            } else {
+                contents.damaged.append(key)
+            }
+        }
+    }
+
+    private func isIntact(key: ArraySlice<UInt32>, value: ArraySlice<UInt32>) -> Bool {
+        !Value.isSealed || value.last == seal(value.dropLast(), from: seal(key))
+    }
+}
+
+/// What the kernel says about a map.
+public struct MapFacts: Hashable, Sendable {
+    public let type: Int
+    public let keySize: Int
+    public let valueSize: Int
+    public let capacity: Int
+
+    public init(of descriptor: borrowing FileDescriptor, name: String) throws(BPFError) {
+        var facts = kmesh_bpf_map_facts()
+        let result = unsafe kmesh_bpf_map_facts(descriptor.number, &facts)
+        guard result >= 0 else { throw .failed("read the facts of map \(name)", Errno(-result)) }
+        type = Int(facts.type)
+        keySize = Int(facts.key_size)
+        valueSize = Int(facts.value_size)
+        capacity = Int(facts.max_entries)
+    }
+}

@@ -1,0 +1,88 @@
+internal import CLinux
+internal import Glibc
+
+/// A directory of bpffs that keeps maps and links alive without us.
+public struct PinDirectory: Sendable {
+    public let path: String
+
+    /// `root` must be a mounted bpffs; our pins live in `<root>/kmesh/<name>`.
+    public init(root: String, name: String) throws(BPFError) {
+        guard unsafe kmesh_is_bpf_file_system(root) == 1 else {
+            throw .failed(
+                "use \(root) for pins: it is no bpf file system; mount one: mount -t bpf bpf \(root)", .invalid)
+        }
+        path = "\(root)/kmesh/\(name)"
+    }
+
+    public var exists: Bool { Files.exists(path) }
+
+    private var staging: String { "\(path).staging" }
+
+    /// Begins a new directory under another name; a leftover of a crash is removed.
+    public func stage() throws(BPFError) {
+        do throws(Errno) {
+            try Self.removeTree(staging)
+            try Files.makeDirectories(staging, mode: 0o700)
+        } catch {
+            throw .failed("make the pin directory \(staging)", error)
+        }
+    }
+
+    /// Pins into the staged directory.
+    public func pinStaged(_ descriptor: borrowing FileDescriptor, as name: String) throws(BPFError) {
+        try Self.pin(descriptor, at: "\(staging)/\(name)")
+    }
+
+    /// Gives the staged directory its name: from here on the next start adopts it.
+    public func commit() throws(BPFError) {
+        do throws(Errno) {
+            try syscall { unsafe rename(staging, path) }
+        } catch {
+            throw .failed("name the pin directory \(path)", error)
+        }
+    }
+
+    public func pin(_ descriptor: borrowing FileDescriptor, as name: String) throws(BPFError) {
+        try Self.pin(descriptor, at: "\(path)/\(name)")
+    }
+
+    /// The object pinned as `name`; nil when there is none.
+    public func open(_ name: String) throws(BPFError) -> FileDescriptor? {
+        let result = unsafe kmesh_bpf_object_get("\(path)/\(name)")
+        if result == -ENOENT { return nil }
+        guard result >= 0 else { throw .failed("open the pin \(path)/\(name)", Errno(-result)) }
+        return FileDescriptor(owning: result)
+    }
+
+    public func unpin(_ name: String) throws(BPFError) {
+        do throws(Errno) {
+            try Files.remove("\(path)/\(name)")
+        } catch {
+            throw .failed("remove the pin \(path)/\(name)", error)
+        }
+    }
+
+    /// Removes all pins of the directory, and with them whatever only they kept alive.
+    public func removeAll() throws(BPFError) {
+        do throws(Errno) {
+            try Self.removeTree(path)
+            try Self.removeTree(staging)
+            // The parent goes when no other engine has pins.
+            let parent = path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
+            unsafe rmdir(parent)
+        } catch {
+            throw .failed("remove the pin directory \(path)", error)
+        }
+    }
+
+    private static func pin(_ descriptor: borrowing FileDescriptor, at path: String) throws(BPFError) {
+        let result = unsafe kmesh_bpf_object_pin(descriptor.number, path)
+        guard result >= 0 else { throw .failed("pin \(path)", Errno(-result)) }
+    }
+
+    private static func removeTree(_ path: String) throws(Errno) {
+        guard Files.exists(path) else { return }
+        for name in try Files.list(path) { try Files.remove("\(path)/\(name)") }
+        try syscall { unsafe rmdir(path) }
+    }
+}
