@@ -48,7 +48,7 @@ let package = Package(
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
-        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshKit"]),
+        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
     ],
     cLanguageStandard: .gnu2x
 )

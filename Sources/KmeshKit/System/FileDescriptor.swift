@@ -65,4 +65,10 @@ public struct FileDescriptor: ~Copyable, Sendable {
             }
         }
     }
+
+    public func inode() throws(Errno) -> UInt64 {
+        var facts = stat()
+        try syscall { unsafe fstat(number, &facts) }
+        return UInt64(facts.st_ino)
+    }
 }

@@ -1,0 +1,55 @@
+/// The programs at the socket hooks of one cgroup, kept by pinned links.
+public struct CgroupAttachments: Sendable {
+    private let pins: PinDirectory
+    private let cgroupPath: String
+
+    public init(pins: PinDirectory, cgroupPath: String) {
+        self.pins = pins
+        self.cgroupPath = cgroupPath
+    }
+
+    /// Puts each hook's program in force. A pinned link gets the new program in one step, so that no connection
+    /// goes by unseen; else the program is attached and the link pinned. From here on traffic is steered.
+    /// - Parameter program: the loaded program of a hook.
+    /// - Returns: how many hooks were adopted from pins.
+    public func apply(program: (CgroupHook) throws(BPFError) -> FileDescriptor) throws(BPFError) -> Int {
+        let cgroup = try openCgroup()
+        let wanted = try inode(of: cgroup)
+        var adopted = 0
+        for hook in CgroupHook.allCases {
+            let name = Self.pinName(hook)
+            let program = try program(hook)
+            if let pinned = try pins.open(name) {
+                let link = BPFLink(pinned)
+                if try link.cgroupID() == wanted {
+                    try link.update(to: program, hook: hook)
+                    adopted += 1
+                    continue
+                }
+                // Its cgroup is gone or another one is wanted.
+                try pins.unpin(name)
+            }
+            let link = try BPFLink.attach(program: program, to: cgroup, hook: hook)
+            try pins.pin(link.descriptor, as: name)
+        }
+        return adopted
+    }
+
+    static func pinName(_ hook: CgroupHook) -> String { "link_\(hook.name)" }
+
+    private func openCgroup() throws(BPFError) -> FileDescriptor {
+        do throws(Errno) {
+            return try FileDescriptor.open(cgroupPath)
+        } catch {
+            throw .failed("open the cgroup \(cgroupPath)", error)
+        }
+    }
+
+    private func inode(of cgroup: borrowing FileDescriptor) throws(BPFError) -> UInt64 {
+        do throws(Errno) {
+            return try cgroup.inode()
+        } catch {
+            throw .failed("look at the cgroup \(cgroupPath)", error)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import BPFLoader
+import CBPFTestObjects
+import CKmeshABI
+import Glibc
+
+@testable import KmeshKit
+
+/// The L4 lookup in the kernel, over maps of its own that a test fills.
+final class LookupHarness {
+    let program: BPFProgram
+    let maps: L4Maps
+
+    init() throws {
+        let image = unsafe CBPFTestObjects_find("l4_lookup_test")!
+        let object = unsafe try BPFObject(
+            named: "l4_lookup_test", bytes: image.pointee.bytes, size: Int(image.pointee.size))
+        for map in object.mapNames where map != "km_reason" && map != "km_table" {
+            try object.setCapacity(of: map, to: 1024)
+        }
+        try object.load()
+        program = BPFProgram(try object.program("lookup"))
+        maps = L4Maps(
+            frontends: try BPFMap(try object.map("km_frontend"), name: "km_frontend"),
+            services: try BPFMap(try object.map("km_service"), name: "km_service"),
+            slots: try BPFMap(try object.map("km_slot"), name: "km_slot"),
+            tables: try BPFMap(try object.map("km_table"), name: "km_table"),
+            endpoints: try BPFMap(try object.map("km_endpoint"), name: "km_endpoint"))
+    }
+
+    struct Verdict: Equatable {
+        var reason: UInt32
+        var serviceID: UInt32
+        var endpoint: IPAddress
+        var port: UInt16
+    }
+
+    /// What the kernel decides for a client that dials a frontend: a `struct kmesh_lookup_case` in and out.
+    func look(
+        up frontend: FrontendKey, client: IPAddress = IPAddress(v4: 0x0a00_0001), socketCookie: UInt64 = 0
+    ) throws -> Verdict {
+        var words: [UInt32] = []
+        frontend.append(to: &words)
+        client.append(to: &words)
+        words += [0, UInt32(truncatingIfNeeded: socketCookie), UInt32(truncatingIfNeeded: socketCookie >> 32)]
+        words += [UInt32](repeating: 0, count: 10)
+        let packet = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+        let run = try program.run(packet: packet)
+        guard run.result == 2 else { throw Errno(EINVAL) }
+        var out = [UInt32](repeating: 0, count: run.packet.count / 4)
+        for (index, byte) in run.packet.enumerated() { out[index / 4] |= UInt32(byte) << (8 * (index % 4)) }
+        return Verdict(
+            reason: out[20], serviceID: out[12], endpoint: IPAddress(words: out[14..<18]),
+            port: UInt16(truncatingIfNeeded: out[18]))
+    }
+}
