@@ -1,0 +1,90 @@
+internal import CKmeshABI
+
+/// Why a program decided as it did, or what happened on the way: the numbers of `reasons.h`.
+public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
+    case steered = 0
+    case steeredByAffinity = 1
+    case steeredBySession = 2
+
+    case notEnrolled = 8
+    case notAService = 9
+    case otherProtocol = 10
+    case noEndpointPassed = 11
+
+    case noEndpoint = 16
+    case noLocalEndpoint = 17
+    case undeclaredPort = 18
+
+    case incomplete = 24
+    case noPeerStorage = 25
+    case noUDPReply = 26
+
+    case retried = 32
+    case affinityCreated = 33
+    case affinityExpired = 34
+    case affinityEndpointGone = 35
+    case sessionCreated = 36
+    case sessionEndpointGone = 37
+    case replyTranslated = 38
+    case peerTranslated = 39
+    case udpReplyCreated = 40
+
+    /// How many numbers the counters have room for.
+    public static var limit: Int { Int(KMESH_REASON_MAX.rawValue) }
+
+    /// The name in dumps and metrics.
+    public var name: String {
+        switch self {
+        case .steered: "steered"
+        case .steeredByAffinity: "steered_by_affinity"
+        case .steeredBySession: "steered_by_session"
+        case .notEnrolled: "not_enrolled"
+        case .notAService: "not_a_service"
+        case .otherProtocol: "other_protocol"
+        case .noEndpointPassed: "no_endpoint_passed"
+        case .noEndpoint: "no_endpoint"
+        case .noLocalEndpoint: "no_local_endpoint"
+        case .undeclaredPort: "undeclared_port"
+        case .incomplete: "incomplete"
+        case .noPeerStorage: "no_peer_storage"
+        case .noUDPReply: "no_udp_reply"
+        case .retried: "retried"
+        case .affinityCreated: "affinity_created"
+        case .affinityExpired: "affinity_expired"
+        case .affinityEndpointGone: "affinity_endpoint_gone"
+        case .sessionCreated: "session_created"
+        case .sessionEndpointGone: "session_endpoint_gone"
+        case .replyTranslated: "reply_translated"
+        case .peerTranslated: "peer_translated"
+        case .udpReplyCreated: "udp_reply_created"
+        }
+    }
+
+    /// One sentence for people.
+    public var explanation: String {
+        switch self {
+        case .steered: "Sent to an endpoint of the service."
+        case .steeredByAffinity: "Sent to the endpoint that ClientIP affinity remembers for the client."
+        case .steeredBySession: "Sent to the endpoint that this UDP socket already talks to."
+        case .notEnrolled: "Untouched: the network namespace is not enrolled."
+        case .notAService: "Untouched: the address belongs to no service."
+        case .otherProtocol: "Untouched: neither TCP nor UDP."
+        case .noEndpointPassed: "Untouched: no healthy endpoint, and --no-endpoint=pass."
+        case .noEndpoint: "Refused: the service has no healthy endpoint."
+        case .noLocalEndpoint: "Refused: no endpoint where the service's strict locality asks for one."
+        case .undeclaredPort: "Refused: the service does not declare the port."
+        case .incomplete: "Let pass: the maps were incomplete in every attempt; see kmeshctl verify."
+        case .noPeerStorage: "Steered, but getpeername will show the endpoint: no memory for the socket's storage."
+        case .noUDPReply: "Steered, but replies will show the endpoint: the reply could not be noted."
+        case .retried: "An update crossed the reading of the maps, and it was read again."
+        case .affinityCreated: "ClientIP affinity was noted for a client."
+        case .affinityExpired: "A client came back after the affinity's timeout."
+        case .affinityEndpointGone: "A client's endpoint is gone, and it gets another."
+        case .sessionCreated: "A UDP socket began to talk to a service."
+        case .sessionEndpointGone: "A UDP socket's endpoint is gone, and it gets another."
+        case .replyTranslated: "A datagram shows the address that was dialed as its sender."
+        case .peerTranslated: "A connected socket shows the address that was dialed as its peer."
+        case .udpReplyCreated: "The way back of a UDP socket's datagrams was noted."
+        }
+    }
+}
