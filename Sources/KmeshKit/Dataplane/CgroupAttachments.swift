@@ -10,29 +10,26 @@ public struct CgroupAttachments: Sendable {
 
     /// Puts each hook's program in force. A pinned link gets the new program in one step, so that no connection
     /// goes by unseen; else the program is attached and the link pinned. From here on traffic is steered.
-    /// - Parameter program: the loaded program of a hook.
-    /// - Returns: how many hooks were adopted from pins.
-    public func apply(program: (CgroupHook) throws(BPFError) -> FileDescriptor) throws(BPFError) -> Int {
+    /// - Parameter programs: the loaded program of each hook that is wanted.
+    public func apply(_ programs: [CgroupHook: SharedDescriptor]) throws(BPFError) {
         let cgroup = try openCgroup()
         let wanted = try inode(of: cgroup)
-        var adopted = 0
+        // In the order of the cases, which is safe.
         for hook in CgroupHook.allCases {
+            guard let program = programs[hook] else { continue }
             let name = Self.pinName(hook)
-            let program = try program(hook)
             if let pinned = try pins.open(name) {
                 let link = BPFLink(pinned)
                 if try link.cgroupID() == wanted {
-                    try link.update(to: program, hook: hook)
-                    adopted += 1
+                    try link.update(to: program.file, hook: hook)
                     continue
                 }
                 // Its cgroup is gone or another one is wanted.
                 try pins.unpin(name)
             }
-            let link = try BPFLink.attach(program: program, to: cgroup, hook: hook)
+            let link = try BPFLink.attach(program: program.file, to: cgroup, hook: hook)
             try pins.pin(link.descriptor, as: name)
         }
-        return adopted
     }
 
     static func pinName(_ hook: CgroupHook) -> String { "link_\(hook.name)" }

@@ -72,3 +72,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return UInt64(facts.st_ino)
     }
 }
+
+/// A file descriptor that several owners hold; the last one closes it.
+public final class SharedDescriptor: Sendable {
+    public let file: FileDescriptor
+
+    public init(_ file: consuming FileDescriptor) {
+        self.file = file
+    }
+}

@@ -1,0 +1,131 @@
+internal import BPFLoader
+internal import CKmeshABI
+internal import KmeshKit
+
+/// The engine's programs and maps in the kernel: adopted from the pins of an earlier run, or made and pinned.
+struct KernelState: Sendable {
+    let l4Maps: L4Maps
+    let enrolled: BPFMap<EnrolledKey, EnrolledValue>
+    private let reasons: BPFCounters
+    private let pins: PinDirectory
+    private let programs: [CgroupHook: SharedDescriptor]
+    private let maps: [MapMemory]
+
+    init(settings: DualEngineSettings) throws(EngineError) {
+        do throws(BPFError) {
+            pins = try settings.pins()
+            let object = try BPFObject(named: "dual")
+            try object.set(
+                constants: kmesh_l4_settings(pass_without_endpoint: settings.passesWithoutEndpoint ? 1 : 0))
+            let adopts = pins.exists
+            if adopts {
+                try Self.adoptMaps(of: object, from: pins)
+            } else {
+                for (map, capacity) in settings.capacityByMap { try object.setCapacity(of: map, to: capacity) }
+            }
+            try object.load()
+            if !adopts { try Self.pinMaps(of: object, in: pins) }
+
+            l4Maps = L4Maps(
+                frontends: try BPFMap(try object.map(KMESH_MAP_FRONTEND), name: KMESH_MAP_FRONTEND),
+                services: try BPFMap(try object.map(KMESH_MAP_SERVICE), name: KMESH_MAP_SERVICE),
+                slots: try BPFMap(try object.map(KMESH_MAP_SLOT), name: KMESH_MAP_SLOT),
+                tables: try BPFMap(try object.map(KMESH_MAP_TABLE), name: KMESH_MAP_TABLE),
+                endpoints: try BPFMap(try object.map(KMESH_MAP_ENDPOINT), name: KMESH_MAP_ENDPOINT))
+            enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
+            reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
+            programs = try Self.programs(of: object)
+            maps = try Self.maps(of: object)
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    /// Puts the programs in force at the cgroup's hooks.
+    func attach(to cgroupPath: String) throws(EngineError) {
+        do throws(BPFError) {
+            try CgroupAttachments(pins: pins, cgroupPath: cgroupPath).apply(programs)
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    /// Makes `workloads` the enrolled ones, without a moment in which one of them is not.
+    func enrollExactly(_ workloads: [LocalWorkload]) throws(MapError) {
+        let wanted = workloads.map(\.enrolledEntry)
+        let present = try enrolled.contents()
+        let keys = Set(wanted.map(\.key))
+        try enrolled.upsert(wanted.filter { present.entries[$0.key] != $0.value })
+        try enrolled.remove(present.entries.keys.filter { !keys.contains($0) })
+        try enrolled.remove(present.damaged.filter { !keys.contains($0) })
+    }
+
+    func verifyEnrolled(_ workloads: some Collection<LocalWorkload>) throws(MapError) -> [Difference] {
+        var present = try enrolled.contents().entries
+        var differences: [Difference] = []
+        for workload in workloads {
+            let entry = workload.enrolledEntry
+            let found = present.removeValue(forKey: entry.key)
+            guard found != entry.value else { continue }
+            differences.append(
+                Difference(
+                    map: KMESH_MAP_ENROLLED, key: "pod \(workload.pod)", wanted: "\(entry.value.address)",
+                    found: found.map { "\($0.address)" }))
+        }
+        differences += present.map { key, value in
+            Difference(
+                map: KMESH_MAP_ENROLLED, key: "netns cookie \(key.netnsCookie)", wanted: nil,
+                found: "\(value.address)")
+        }
+        return differences
+    }
+
+    /// Every reason with its count; what cannot be read is left out.
+    func reasonCounts() -> [ReasonCount] {
+        VerdictReason.allCases.compactMap { reason in
+            guard let count = try? reasons.value(of: reason.rawValue) else { return nil }
+            return ReasonCount(number: reason.rawValue, name: reason.name, count: count)
+        }
+    }
+
+    /// - Parameter counts: entries of the maps that user space fills.
+    func mapSnapshots(counts: MapCounts) -> [MapSnapshot] {
+        let known = [
+            KMESH_MAP_FRONTEND: counts.frontends, KMESH_MAP_SERVICE: counts.services,
+            KMESH_MAP_SLOT: counts.slots, KMESH_MAP_TABLE: counts.tables,
+            KMESH_MAP_ENDPOINT: counts.endpoints,
+        ]
+        return maps.map { $0.snapshot(entries: known[$0.name]) }
+    }
+
+    private static func adoptMaps(of object: borrowing BPFObject, from pins: PinDirectory) throws(BPFError) {
+        for name in object.mapNames {
+            guard let pinned = try pins.open(name) else {
+                throw .layoutMismatch(map: name, found: "no pin in \(pins.path)", wanted: "one")
+            }
+            try object.reuse(pinned, as: name)
+        }
+    }
+
+    private static func pinMaps(of object: borrowing BPFObject, in pins: PinDirectory) throws(BPFError) {
+        try pins.stage()
+        for name in object.mapNames { try pins.pinStaged(try object.map(name), as: name) }
+        try pins.commit()
+    }
+
+    private static func programs(
+        of object: borrowing BPFObject
+    ) throws(BPFError) -> [CgroupHook: SharedDescriptor] {
+        var programs: [CgroupHook: SharedDescriptor] = [:]
+        for hook in CgroupHook.allCases {
+            programs[hook] = SharedDescriptor(try object.program("kmesh_\(hook.name)"))
+        }
+        return programs
+    }
+
+    private static func maps(of object: borrowing BPFObject) throws(BPFError) -> [MapMemory] {
+        var maps: [MapMemory] = []
+        for name in object.mapNames.sorted() { maps.append(try MapMemory(try object.map(name), name: name)) }
+        return maps
+    }
+}
