@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3;(experimentalCGen)
 import PackageDescription
 
-/// Every Swift target compiles with these: the compiler finds data races, unsafe code outside its fence and warnings.
+/// Every Swift target compiles with these: data races, warnings and unmarked unsafe code do not compile.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),

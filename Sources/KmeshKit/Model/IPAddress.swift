@@ -87,7 +87,9 @@ private func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
     guard parts.count == 4 else { return nil }
     var bits: UInt32 = 0
     for part in parts {
-        guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
+        guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else {
+            return nil
+        }
         var value: UInt32 = 0
         for digit in part {
             guard (0x30...0x39).contains(digit) else { return nil }
