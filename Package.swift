@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3;(experimentalCGen)
 import PackageDescription
 
-/// Every Swift target compiles with these: the compiler finds data races, unsafe code outside its fence and warnings.
+/// Every Swift target compiles with these: data races, warnings and unmarked unsafe code do not compile.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
@@ -49,6 +49,8 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
+        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshKit"]),
+        tests("TidyTests", []),
     ],
     cLanguageStandard: .gnu2x
 )

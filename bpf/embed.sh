@@ -18,7 +18,7 @@ done
 	echo "#include \"$target.h\""
 	for program in "$@"; do
 		name=$(basename "$program" .bpf.c)
-		echo "static _Alignas(8) const unsigned char object_$name[] = {"
+		echo "static _Alignas(8) const unsigned char object_${name}[] = {"
 		echo "#embed \"$directory/$name.bpf.o\""
 		echo "};"
 	done

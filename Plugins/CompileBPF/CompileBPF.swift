@@ -22,14 +22,17 @@ struct CompileBPF: BuildToolPlugin {
             .buildCommand(
                 displayName: "Compiling and embedding \(programs.count) BPF objects",
                 executable: URL(fileURLWithPath: "/bin/sh"),
-                arguments: [script.path, clang.path, root.path, target.name, output.path] + programs.map(\.path),
+                arguments: [script.path, clang.path, root.path, target.name, output.path]
+                    + programs.map(\.path),
                 inputFiles: [script] + files,
                 outputFiles: [output])
         ]
     }
 
     private func sources(under root: URL) throws -> [URL] {
-        guard let walk = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil) else { return [] }
+        guard let walk = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil) else {
+            return []
+        }
         return walk.compactMap { $0 as? URL }
             .filter { ["h", "c"].contains($0.pathExtension) }
             .sorted { $0.path < $1.path }

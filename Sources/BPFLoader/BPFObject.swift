@@ -82,7 +82,8 @@ public import KmeshKit
     public func load() throws(BPFError) {
         let result = unsafe bpf_object__load(handle)
         guard result == 0 else {
-            let text = unsafe String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let text = unsafe String(
+                decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             throw .rejected(object: name, errno: Errno(-result), log: text)
         }
     }

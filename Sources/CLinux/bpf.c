@@ -34,7 +34,9 @@ int kmesh_bpf_map_create(__u32 type, __u32 key_size, __u32 value_size, __u32 max
 
 int kmesh_bpf_map_update(int map, const void *key, const void *value, __u64 flags)
 {
-	union bpf_attr attributes = { .map_fd = map, .key = pointer(key), .value = pointer(value), .flags = flags };
+	union bpf_attr attributes = {
+		.map_fd = map, .key = pointer(key), .value = pointer(value), .flags = flags
+	};
 
 	return command(BPF_MAP_UPDATE_ELEM, &attributes);
 }
@@ -64,10 +66,9 @@ static int batch(int number, union bpf_attr *attributes, __u32 *count)
 
 int kmesh_bpf_map_update_batch(int map, const void *keys, const void *values, __u32 *count)
 {
-	union bpf_attr attributes = { .batch = { .keys = pointer(keys),
-						 .values = pointer(values),
-						 .count = *count,
-						 .map_fd = map } };
+	union bpf_attr attributes = {
+		.batch = { .keys = pointer(keys), .values = pointer(values), .count = *count, .map_fd = map }
+	};
 
 	return batch(BPF_MAP_UPDATE_BATCH, &attributes, count);
 }
@@ -79,7 +80,8 @@ int kmesh_bpf_map_delete_batch(int map, const void *keys, __u32 *count)
 	return batch(BPF_MAP_DELETE_BATCH, &attributes, count);
 }
 
-int kmesh_bpf_map_lookup_batch(int map, const __u32 *start, __u32 *next, void *keys, void *values, __u32 *count)
+int kmesh_bpf_map_lookup_batch(int map, const __u32 *start, __u32 *next, void *keys, void *values,
+			       __u32 *count)
 {
 	union bpf_attr attributes = { .batch = { .in_batch = pointer(start),
 						 .out_batch = pointer(next),
@@ -127,7 +129,8 @@ int kmesh_bpf_program_facts(int program, struct kmesh_bpf_program_facts *facts)
 	struct bpf_prog_info info = {};
 	int result = facts_of(program, &info, sizeof(info));
 
-	*facts = (struct kmesh_bpf_program_facts){ info.id, info.run_time_ns, info.run_cnt, info.verified_insns };
+	*facts = (struct kmesh_bpf_program_facts){ info.id, info.run_time_ns, info.run_cnt,
+						   info.verified_insns };
 	return result;
 }
 
@@ -136,15 +139,16 @@ int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts)
 	struct bpf_link_info info = {};
 	int result = facts_of(link, &info, sizeof(info));
 
-	*facts = (struct kmesh_bpf_link_facts){ info.prog_id, info.cgroup.cgroup_id, info.cgroup.attach_type };
+	*facts =
+		(struct kmesh_bpf_link_facts){ info.prog_id, info.cgroup.cgroup_id, info.cgroup.attach_type };
 	return result;
 }
 
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type)
 {
-	union bpf_attr attributes = { .link_create = { .prog_fd = program,
-						       .target_fd = target,
-						       .attach_type = attach_type } };
+	union bpf_attr attributes = {
+		.link_create = { .prog_fd = program, .target_fd = target, .attach_type = attach_type }
+	};
 
 	return command(BPF_LINK_CREATE, &attributes);
 }
@@ -174,7 +178,8 @@ int kmesh_bpf_program_by_id(__u32 id)
 	return command(BPF_PROG_GET_FD_BY_ID, &attributes);
 }
 
-int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result, __u32 *duration_ns)
+int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
+			  __u32 *duration_ns)
 {
 	union bpf_attr attributes = { .test = { .prog_fd = program,
 						.data_size_in = size,

@@ -37,7 +37,8 @@ static __always_inline enum kmesh_read kmesh_read_endpoint(struct kmesh_choice *
 }
 
 /* The endpoint that this UDP socket already talks to. */
-static __always_inline int kmesh_choose_by_session(const struct kmesh_request *request, struct kmesh_choice *choice)
+static __always_inline int kmesh_choose_by_session(const struct kmesh_request *request,
+						   struct kmesh_choice *choice)
 {
 	struct kmesh_udp_session_key key = {
 		.socket_cookie = request->socket_cookie,
@@ -70,7 +71,8 @@ static __always_inline void kmesh_remember_session(const struct kmesh_request *r
 		bpf_map_update_elem(&km_udp_session, &key, &session, BPF_ANY);
 }
 
-static __always_inline void kmesh_remember_client(const struct kmesh_affinity_key *key, __u32 endpoint_id, __u32 now_s)
+static __always_inline void kmesh_remember_client(const struct kmesh_affinity_key *key, __u32 endpoint_id,
+						  __u32 now_s)
 {
 	struct kmesh_affinity affinity = { .endpoint_id = endpoint_id, .last_used_s = now_s };
 
@@ -82,8 +84,8 @@ static __always_inline void kmesh_remember_client(const struct kmesh_affinity_ke
 }
 
 /* The endpoint that this client used last, unless that is longer ago than the service's timeout. */
-static __always_inline int kmesh_choose_by_client(const struct kmesh_affinity_key *key, __u32 timeout_s, __u32 now_s,
-						  struct kmesh_choice *choice)
+static __always_inline int kmesh_choose_by_client(const struct kmesh_affinity_key *key, __u32 timeout_s,
+						  __u32 now_s, struct kmesh_choice *choice)
 {
 	struct kmesh_affinity affinity;
 
@@ -123,7 +125,8 @@ static __always_inline __u32 kmesh_hash_address(const struct kmesh_address *addr
 }
 
 static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *request,
-						  const struct kmesh_service *service, struct kmesh_choice *choice)
+						  const struct kmesh_service *service,
+						  struct kmesh_choice *choice)
 {
 	if (service->policy == KMESH_POLICY_RANDOM) {
 		struct kmesh_slot_key key = {
@@ -139,8 +142,9 @@ static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *re
 	} else {
 		struct kmesh_service_key key = { .service_id = choice->service_id };
 		const struct kmesh_table *table = bpf_map_lookup_elem(&km_table, &key);
-		__u32 index = service->policy == KMESH_POLICY_TABLE_HASH ? kmesh_hash_address(&request->client) :
-									   bpf_get_prandom_u32();
+		__u32 index = service->policy == KMESH_POLICY_TABLE_HASH ?
+				      kmesh_hash_address(&request->client) :
+				      bpf_get_prandom_u32();
 
 		index %= KMESH_TABLE_SLOTS;
 		/* The verifier does not follow how the compiler divides: the bound has to be checked before its eyes. */
@@ -161,7 +165,8 @@ static __always_inline int kmesh_choose(const struct kmesh_request *request, str
 	if (KMESH_READ(&km_service, &key, &service) != KMESH_FOUND)
 		return KMESH_AGAIN;
 	if (!service.endpoint_count)
-		return service.flags & KMESH_SERVICE_STRICT ? KMESH_REASON_NO_LOCAL_ENDPOINT : KMESH_REASON_NO_ENDPOINT;
+		return service.flags & KMESH_SERVICE_STRICT ? KMESH_REASON_NO_LOCAL_ENDPOINT :
+							      KMESH_REASON_NO_ENDPOINT;
 
 	if (request->socket_cookie) {
 		reason = kmesh_choose_by_session(request, choice);
@@ -169,7 +174,8 @@ static __always_inline int kmesh_choose(const struct kmesh_request *request, str
 			return reason;
 	}
 	if (service.flags & KMESH_SERVICE_AFFINITY) {
-		struct kmesh_affinity_key client = { .client = request->client, .service_id = choice->service_id };
+		struct kmesh_affinity_key client = { .client = request->client,
+						     .service_id = choice->service_id };
 		__u32 now_s = bpf_ktime_get_ns() / 1000000000;
 
 		reason = kmesh_choose_by_client(&client, service.affinity_timeout_s, now_s, choice);

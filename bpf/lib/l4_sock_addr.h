@@ -62,8 +62,8 @@ static __always_inline struct kmesh_sock_address kmesh_load6(struct bpf_sock_add
 	return result;
 }
 
-static __always_inline void kmesh_store(struct bpf_sock_addr *ctx, bool is_v4, const struct kmesh_address *address,
-					__u16 port)
+static __always_inline void kmesh_store(struct bpf_sock_addr *ctx, bool is_v4,
+					const struct kmesh_address *address, __u16 port)
 {
 	if (is_v4) {
 		ctx->user_ip4 = address->words[3];
@@ -76,7 +76,8 @@ static __always_inline void kmesh_store(struct bpf_sock_addr *ctx, bool is_v4, c
 	ctx->user_port = bpf_htons(port);
 }
 
-static __always_inline bool kmesh_same_address(const struct kmesh_address *left, const struct kmesh_address *right)
+static __always_inline bool kmesh_same_address(const struct kmesh_address *left,
+					       const struct kmesh_address *right)
 {
 	return left->words[0] == right->words[0] && left->words[1] == right->words[1] &&
 	       left->words[2] == right->words[2] && left->words[3] == right->words[3];
@@ -227,7 +228,8 @@ static __always_inline bool kmesh_show_dialed(struct bpf_sock_addr *ctx, bool is
 	struct bpf_sock *sk = ctx->sk;
 	struct kmesh_peer *peer = sk ? bpf_sk_storage_get(&km_peer, sk, 0, 0) : 0;
 
-	if (!peer || peer->endpoint_port != actual->port || !kmesh_same_address(&peer->endpoint_address, &actual->address))
+	if (!peer || peer->endpoint_port != actual->port ||
+	    !kmesh_same_address(&peer->endpoint_address, &actual->address))
 		return false;
 	kmesh_store(ctx, is_v4, &peer->frontend_address, peer->frontend_port);
 	kmesh_count(KMESH_REASON_PEER_TRANSLATED);

@@ -23,8 +23,8 @@ static __always_inline __u32 kmesh_seal(const __u32 *key, int key_words, const _
 }
 
 /* Copies the value of `key` and checks its seal; `value_words` counts the seal, which comes last. */
-static __always_inline enum kmesh_read kmesh_read_sealed(void *map, const __u32 *key, int key_words, __u32 *copy,
-							 int value_words)
+static __always_inline enum kmesh_read kmesh_read_sealed(void *map, const __u32 *key, int key_words,
+							 __u32 *copy, int value_words)
 {
 	/* Each word is read once, so that what is checked is what is used. */
 	const volatile __u32 *value = bpf_map_lookup_elem(map, key);
@@ -38,11 +38,11 @@ static __always_inline enum kmesh_read kmesh_read_sealed(void *map, const __u32 
 	return KMESH_FOUND;
 }
 
-#define KMESH_READ(map, key, copy)                                                                     \
+#define KMESH_READ(map, key, copy) \
 	kmesh_read_sealed(map, (const __u32 *)(key), sizeof(*(key)) / 4, (__u32 *)(copy), sizeof(*(copy)) / 4)
 
-#define KMESH_SEAL(key, value)                                                                         \
-	((value)->seal = kmesh_seal((const __u32 *)(key), sizeof(*(key)) / 4, (const __u32 *)(value),  \
+#define KMESH_SEAL(key, value)                                                                        \
+	((value)->seal = kmesh_seal((const __u32 *)(key), sizeof(*(key)) / 4, (const __u32 *)(value), \
 				    sizeof(*(value)) / 4 - 1))
 
 #endif

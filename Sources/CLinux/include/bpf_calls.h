@@ -29,7 +29,8 @@ int kmesh_bpf_map_delete(int map, const void *key);
 int kmesh_bpf_map_update_batch(int map, const void *keys, const void *values, __u32 *count);
 int kmesh_bpf_map_delete_batch(int map, const void *keys, __u32 *count);
 /* Position 0 of `start` means the beginning: pass NULL. Ends with -ENOENT, `count` entries still valid. */
-int kmesh_bpf_map_lookup_batch(int map, const __u32 *start, __u32 *next, void *keys, void *values, __u32 *count);
+int kmesh_bpf_map_lookup_batch(int map, const __u32 *start, __u32 *next, void *keys, void *values,
+			       __u32 *count);
 
 int kmesh_bpf_object_pin(int fd, const char *path);
 int kmesh_bpf_object_get(const char *path);
@@ -43,7 +44,8 @@ int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn 
 int kmesh_bpf_program_by_id(__u32 id);
 
 /* Runs a program on a packet of `size` bytes, which it may change in place. */
-int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result, __u32 *duration_ns);
+int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
+			  __u32 *duration_ns);
 
 /* 1 when PATH lies in a mounted bpffs, else 0. */
 int kmesh_is_bpf_file_system(const char *path);

@@ -9,7 +9,8 @@ public struct PinDirectory: Sendable {
     public init(root: String, name: String) throws(BPFError) {
         guard unsafe kmesh_is_bpf_file_system(root) == 1 else {
             throw .failed(
-                "use \(root) for pins: it is no bpf file system; mount one: mount -t bpf bpf \(root)", .invalid)
+                "use \(root) for pins: it is no bpf file system; mount one: mount -t bpf bpf \(root)",
+                .invalid)
         }
         path = "\(root)/kmesh/\(name)"
     }

@@ -1,4 +1,4 @@
-/// An IPv4 or IPv6 address. IPv4 is held as v4-mapped IPv6 (`::ffff:a.b.c.d`), the one form that the maps use.
+/// An IPv4 or IPv6 address. IPv4 is held as v4-mapped IPv6 (`::ffff:a.b.c.d`), the form that the maps use.
 public struct IPAddress: Hashable, Sendable {
     /// The 16 bytes in network order, as two big-endian halves.
     public let high: UInt64
@@ -42,7 +42,7 @@ extension IPAddress: Comparable {
 }
 
 extension IPAddress: LosslessStringConvertible {
-    /// Reads dotted IPv4 without leading zeros, or IPv6 as RFC 4291 section 2.2 writes it. No zone, no prefix.
+    /// Reads dotted IPv4 without leading zeros, or IPv6 as in RFC 4291 section 2.2. No zone, no prefix.
     public init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
         if let bits = parseV4(bytes[...]) {
@@ -87,7 +87,9 @@ private func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
     guard parts.count == 4 else { return nil }
     var bits: UInt32 = 0
     for part in parts {
-        guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
+        guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else {
+            return nil
+        }
         var value: UInt32 = 0
         for digit in part {
             guard (0x30...0x39).contains(digit) else { return nil }

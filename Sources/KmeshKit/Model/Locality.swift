@@ -41,8 +41,8 @@ public struct LocalityPreference: Hashable, Sendable {
         self.scopes = scopes
     }
 
-    /// 0 for an endpoint that matches `client` in every scope, `scopes.count` for one that differs in the first.
-    /// An unknown value matches nothing.
+    /// 0 for an endpoint that matches `client` in every scope, `scopes.count` for one that differs in the
+    /// first. An unknown value matches nothing.
     public func rank(of endpoint: Locality, from client: Locality) -> Int {
         let matches = scopes.prefix { scope in
             !client.value(of: scope).isEmpty && client.value(of: scope) == endpoint.value(of: scope)

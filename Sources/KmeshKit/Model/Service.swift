@@ -26,7 +26,8 @@ public struct Service: Hashable, Sendable {
 
     public init(
         key: ServiceKey, name: String, addresses: [IPAddress], ports: [ServicePort],
-        policy: LoadBalancingPolicy = .random, locality: LocalityPreference? = nil, affinityTimeout: UInt32? = nil
+        policy: LoadBalancingPolicy = .random, locality: LocalityPreference? = nil,
+        affinityTimeout: UInt32? = nil
     ) {
         self.key = key
         self.name = name

@@ -34,7 +34,8 @@ public struct Membership: Hashable, Sendable {
     public var addresses: [IPAddress]
 
     public init(
-        service: ServiceKey, ports: [PortMapping], health: EndpointHealth = .ready, addresses: [IPAddress] = []
+        service: ServiceKey, ports: [PortMapping], health: EndpointHealth = .ready,
+        addresses: [IPAddress] = []
     ) {
         self.service = service
         self.ports = ports
@@ -60,5 +61,7 @@ public enum EndpointHealth: UInt8, Hashable, Sendable, Comparable {
     /// Terminating but still serving: used only while the service has no ready endpoint.
     case terminating = 1
 
-    public static func < (left: EndpointHealth, right: EndpointHealth) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: EndpointHealth, right: EndpointHealth) -> Bool {
+        left.rawValue < right.rawValue
+    }
 }

@@ -25,7 +25,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// `O_CLOEXEC` is always added.
-    public static func open(_ path: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0) throws(Errno) -> FileDescriptor {
+    public static func open(
+        _ path: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0
+    ) throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try syscall { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
@@ -59,8 +61,8 @@ public struct FileDescriptor: ~Copyable, Sendable {
         var done = 0
         while done < bytes.count {
             done += try syscall {
-                unsafe bytes.withUnsafeBytes { buffer in
-                    unsafe Glibc.write(number, buffer.baseAddress! + done, buffer.count - done)
+                unsafe bytes[done...].withUnsafeBytes { rest in
+                    unsafe Glibc.write(number, rest.baseAddress, rest.count)
                 }
             }
         }

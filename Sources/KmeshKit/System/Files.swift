@@ -35,7 +35,8 @@ public enum Files {
             prefix += "/\(part)"
             do throws(Errno) {
                 try syscall { unsafe mkdir(prefix, mode) }
-            } catch where error == .exists {
+            } catch {
+                if error != .exists { throw error }
             }
         }
     }
@@ -60,7 +61,8 @@ public enum Files {
     public static func remove(_ path: String) throws(Errno) {
         do throws(Errno) {
             try syscall { unsafe unlink(path) }
-        } catch where error == .noEntry {
+        } catch {
+            if error != .noEntry { throw error }
         }
     }
 }

@@ -19,9 +19,9 @@ struct kmesh_address {
 
 /*
  * The kernel may reuse the memory of a hash map's element while a program still reads it. So the values that
- * steering depends on end in a seal over key and value; a reader copies the value, computes the seal again and
- * retries when it differs. A copy torn between two values, or a value that now belongs to another key, never
- * passes. Keys and values are sealed as words of 32 bits.
+ * steering depends on end in a seal over key and value; a reader copies the value, computes the seal again
+ * and retries when it differs. A copy torn between two values, or a value that now belongs to another key,
+ * never passes. Keys and values are sealed as words of 32 bits.
  */
 #define KMESH_SEAL_START 0x6b6d6573u
 #define KMESH_SEAL_FACTOR 0x9e3779b1u

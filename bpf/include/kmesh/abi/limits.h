@@ -6,14 +6,18 @@
 enum {
 	/*
 	 * Slots of a table for weighted choice and Maglev: a prime, more than 100 times the endpoints of most
-	 * services, so that shares are exact to a percent. A service with more endpoints than slots is refused.
+	 * services, so that shares are exact to a percent. A service with more endpoints than slots is
+	 * refused.
 	 */
 	KMESH_TABLE_SLOTS = 16381,
 
-	/* Tiers of a service's endpoints: readiness and locality rank, best first; five scopes, ready and not. */
+	/*
+	 * Tiers of a service's endpoints: readiness and locality rank, best first; five scopes, ready and
+	 * not.
+	 */
 	KMESH_TIERS_MAX = 12,
 
-	/* How often a program starts again when an update crossed its reading, before it lets the connection pass. */
+	/* How often a program starts again when an update crossed its reading, before it passes. */
 	KMESH_ATTEMPTS_MAX = 8,
 
 	/* Default capacities. Maps take memory as they fill; the daemon's --max-… flags change them. */

@@ -1,0 +1,46 @@
+# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test), BENCH=1 (deps).
+
+SUITE ?= l4
+SEED ?=
+FILTER ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build release test sim fmt lint demo bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+deps: ## Install what is missing of the build's packages (BENCH=1: those of the benchmarks too)
+	@scripts/install-deps build $(if $(BENCH),bench)
+
+build: deps ## Build everything for debugging
+	swift build
+
+release: deps ## Build everything optimized
+	swift build -c release
+
+test: deps ## Run all tests, or those that match FILTER=; root runs the privileged ones too
+	swift build --build-tests
+	@scripts/test $(FILTER)
+
+sim: deps ## Run the simulation, with a seed of its own or SEED=
+	KMESH_SEED=$(SEED) swift test --filter SimulationTests
+
+fmt: ## Format the Swift and C sources
+	@scripts/install-deps lint
+	@scripts/lint fix
+
+lint: ## Check format and scripts; warnings are errors in every build anyway
+	@scripts/install-deps lint
+	@scripts/lint
+
+demo: release ## Show a mesh of real programs on this machine (root)
+	@scripts/demo
+
+bench: ## Measure SUITE= beside its peers (root)
+	@scripts/install-deps build bench
+	swift build -c release
+	@benchmarks/run $(SUITE)
+
+clean: ## Remove all build output
+	rm -rf .build
