@@ -4,4 +4,33 @@
 
 #include "bpf_calls.h"
 
+/* The calls below return -1 and set errno when they fail, as libc does. */
+
+/* Waits for nothing: a connection of a listening socket, non-blocking and closed on exec. */
+int kmesh_accept(int listener);
+
+struct kmesh_peer_credentials {
+	unsigned int uid;
+	unsigned int gid;
+	int pid;
+};
+
+/* Who connected a Unix socket, as the kernel noted it at connect(). */
+int kmesh_peer_credentials(int socket, struct kmesh_peer_credentials *credentials);
+
+/* The peer's supplementary groups; `*count` is the room on entry and the number on return. */
+int kmesh_peer_groups(int socket, unsigned int *groups, unsigned int *count);
+
+/* A non-blocking event counter. */
+int kmesh_eventfd(void);
+
+/* Moves the calling thread into a network namespace. */
+int kmesh_enter_network_namespace(int descriptor);
+
+/* 1 when the path leads to a namespace's file, 0 when to something else. */
+int kmesh_is_namespace_file(const char *path);
+
+/* Names the calling thread; longer names are cut to 15 characters. */
+void kmesh_name_thread(const char *name);
+
 #endif

@@ -22,6 +22,9 @@ public struct Errno: Error, Hashable, Sendable {
     public static let noDevice = Errno(ENODEV)
     public static let noProcess = Errno(ESRCH)
     public static let brokenPipe = Errno(EPIPE)
+    public static let messageTooLong = Errno(EMSGSIZE)
+    public static let connectionRefused = Errno(ECONNREFUSED)
+    public static let connectionAborted = Errno(ECONNABORTED)
 }
 
 extension Errno: CustomStringConvertible {

@@ -23,6 +23,11 @@ public enum Files {
         try syscall { fsync(parent.number) }
     }
 
+    /// Renames; a file that is already called `target` is replaced.
+    public static func move(_ path: String, to target: String) throws(Errno) {
+        try syscall { unsafe rename(path, target) }
+    }
+
     /// Writes to an existing file without replacing it, as the kernel's control files want.
     public static func write(_ path: String, _ text: String) throws(Errno) {
         try FileDescriptor.open(path, O_WRONLY).write(Array(text.utf8))

@@ -1,0 +1,96 @@
+/// What people and tools ask the daemon on this node.
+public enum AdminRequest: Hashable, Sendable {
+    case enroll(EnrollmentRequest)
+    case withdraw(WithdrawalRequest)
+    case dump(Set<DumpSection>)
+    case verify
+    case version
+    case status
+}
+
+/// A part of a dump.
+public enum DumpSection: String, Hashable, Sendable, CaseIterable {
+    case services, frontends, endpoints, enrolled, reasons, maps
+}
+
+extension AdminRequest {
+    public var json: JSONValue {
+        switch self {
+        case .enroll(let request):
+            [
+                "request": "enroll", "pod": .string(request.pod.description), "uid": JSONValue(request.uid),
+                "netns": .string(request.networkNamespacePath), "interface": .string(request.interface),
+                "addresses": JSONValue(request.addresses.map(\.description)),
+                "cgroup": JSONValue(request.cgroupPath),
+            ]
+        case .withdraw(.pod(let pod)): ["request": "withdraw", "pod": .string(pod.description)]
+        case .withdraw(.id(let id)): ["request": "withdraw", "uid": .string(id.text)]
+        case .dump(let sections):
+            ["request": "dump", "sections": JSONValue(sections.map(\.rawValue).sorted())]
+        case .verify: ["request": "verify"]
+        case .version: ["request": "version"]
+        case .status: ["request": "status"]
+        }
+    }
+
+    /// Reads what `json` writes. A member that the request does not have is an error, not a thing to ignore.
+    public init(json value: JSONValue) throws(JSONShapeError) {
+        let reader = try JSONObjectReader(value, path: "request")
+        let kind = try reader.string("request")
+        switch kind {
+        case "enroll":
+            try reader.allow(["request", "pod", "uid", "netns", "interface", "addresses", "cgroup"])
+            self = .enroll(
+                EnrollmentRequest(
+                    pod: try reader.podName("pod"), uid: try reader.optionalString("uid"),
+                    networkNamespacePath: try reader.string("netns"),
+                    interface: try reader.optionalString("interface") ?? EnrollmentRequest.defaultInterface,
+                    addresses: reader.contains("addresses") ? try reader.addresses("addresses") : [],
+                    cgroupPath: try reader.optionalString("cgroup")))
+        case "withdraw":
+            try reader.allow(["request", "pod", "uid"])
+            if let uid = try reader.optionalString("uid") {
+                self = .withdraw(.id(LocalWorkload.ID(uid)))
+            } else {
+                self = .withdraw(.pod(try reader.podName("pod")))
+            }
+        case "dump":
+            try reader.allow(["request", "sections"])
+            self = .dump(try reader.dumpSections("sections"))
+        case "verify", "version", "status":
+            try reader.allow(["request"])
+            self = kind == "verify" ? .verify : kind == "version" ? .version : .status
+        default:
+            throw JSONShapeError(path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")
+        }
+    }
+}
+
+extension JSONObjectReader {
+    /// Refuses members with other names.
+    func allow(_ names: Set<String>) throws(JSONShapeError) {
+        guard case .object(let members) = value else { return }
+        for member in members where !names.contains(member.name) {
+            throw JSONShapeError(path: "\(path).\(member.name)", problem: "no such member")
+        }
+    }
+
+    fileprivate func podName(_ name: String) throws(JSONShapeError) -> PodName {
+        let text = try string(name)
+        guard let pod = PodName(text) else {
+            throw JSONShapeError(path: "\(path).\(name)", problem: "\"\(text)\" is not namespace/name")
+        }
+        return pod
+    }
+
+    func dumpSections(_ name: String) throws(JSONShapeError) -> Set<DumpSection> {
+        var sections: Set<DumpSection> = []
+        for text in try strings(name) {
+            guard let section = DumpSection(rawValue: text) else {
+                throw JSONShapeError(path: "\(path).\(name)", problem: "\"\(text)\" cannot be dumped")
+            }
+            sections.insert(section)
+        }
+        return sections
+    }
+}

@@ -1,0 +1,60 @@
+/// The socket file of an admin server: made, checked for another daemon's, and removed again.
+internal import Synchronization
+
+final class AdminSocket: Sendable {
+    let path: String
+    private let listener: Mutex<FileDescriptor?>
+    /// Of the file that was made here, so that a later daemon's is never removed.
+    private let inode: UInt64
+
+    /// Opens the socket, in a directory that is made when it is missing. The file of a dead daemon is replaced.
+    init(_ path: String, backlog: Int32) throws(AdminError) {
+        do throws(Errno) {
+            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+                try Files.makeDirectories(String(path[..<slash]))
+            }
+        } catch {
+            throw .cannotListen(path: path, errno: error)
+        }
+        try Self.removeStale(path)
+        do throws(Errno) {
+            listener = Mutex(try UnixSocket.listen(path, backlog: backlog))
+            inode = try FileStatus.read(path).inode
+        } catch {
+            throw .cannotListen(path: path, errno: error)
+        }
+        self.path = path
+    }
+
+    /// The listening socket, once; whoever takes it closes it.
+    func takeListener() -> FileDescriptor? { listener.withLock { $0.take() } }
+
+    private static func removeStale(_ path: String) throws(AdminError) {
+        guard let status = try? FileStatus.read(path) else { return }
+        guard status.isSocket else { throw .notASocket(path: path) }
+        do throws(Errno) {
+            // Whoever listens takes a connection at once, or its queue is full (EAGAIN): both mean it lives.
+            _ = try UnixSocket.connect(path, timeout: 1)
+            throw Errno.wouldBlock
+        } catch where error == .connectionRefused {
+            do throws(Errno) {
+                try Files.remove(path)
+            } catch {
+                throw .cannotListen(path: path, errno: error)
+            }
+        } catch where error == .noEntry {
+            return
+        } catch {
+            throw .alreadyServed(path: path)
+        }
+    }
+
+    /// The file's group now: an operator may have changed it.
+    var groupID: UInt32? { try? FileStatus.read(path).groupID }
+
+    func remove() {
+        guard let status = try? FileStatus.read(path), status.inode == inode else { return }
+        // Left behind, the file is replaced by the next daemon.
+        try? Files.remove(path)
+    }
+}

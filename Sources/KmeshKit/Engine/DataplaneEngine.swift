@@ -1,0 +1,47 @@
+/// A data plane that can steer this node's mesh traffic. The daemon knows engines only through this.
+public protocol DataplaneEngine: Actor {
+    nonisolated var mode: EngineMode { get }
+
+    /// The resource types this engine wants, each with the code that applies it.
+    nonisolated var handlers: [any ResourceHandler] { get }
+
+    /// Loads and attaches programs, adopting state pinned by a previous run. Afterwards exactly `workloads` are
+    /// enrolled: what a previous run left of others is withdrawn, and these are steered without a gap.
+    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError)
+
+    /// Steers the workload's traffic from now on. Enrolling one again replaces what is known about it.
+    func enroll(_ workload: LocalWorkload) async throws(EngineError)
+
+    /// The workload's new connections are no longer steered. One that is not enrolled is fine.
+    func withdraw(_ id: LocalWorkload.ID) async
+
+    /// What is in force now, read from the kernel.
+    func snapshot() async -> EngineSnapshot
+
+    /// Compares the kernel's maps with the wanted state. Empty when they agree.
+    func verify() async throws -> [Difference]
+
+    /// Ends the engine. Without a `start` before, `removeAll` removes what earlier runs left pinned.
+    func stop(_ disposition: StopDisposition) async
+}
+
+/// One entry of a map that is not as the configuration wants it.
+public struct Difference: Hashable, Sendable, CustomStringConvertible {
+    public let map: String
+    public let key: String
+    /// `nil`: the entry should not be there.
+    public let wanted: String?
+    /// `nil`: the entry is missing.
+    public let found: String?
+
+    public init(map: String, key: String, wanted: String?, found: String?) {
+        self.map = map
+        self.key = key
+        self.wanted = wanted
+        self.found = found
+    }
+
+    public var description: String {
+        "\(map)[\(key)]: wanted \(wanted ?? "nothing"), found \(found ?? "nothing")"
+    }
+}

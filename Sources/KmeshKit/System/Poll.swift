@@ -1,0 +1,54 @@
+/// Waiting for several descriptors at once, and waking the thread that waits.
+internal import CLinux
+internal import Glibc
+
+/// A descriptor and what to wait for. Errors and hang-ups are reported whether asked for or not.
+struct PollEntry {
+    private(set) var entry: pollfd
+
+    init(_ descriptor: borrowing FileDescriptor, readable: Bool = false, writable: Bool = false) {
+        let events = (readable ? POLLIN : 0) | (writable ? POLLOUT : 0)
+        entry = pollfd(fd: descriptor.number, events: Int16(events), revents: 0)
+    }
+
+    var isReady: Bool { entry.revents != 0 }
+    var isReadable: Bool { entry.revents & Int16(POLLIN) != 0 }
+    var isWritable: Bool { entry.revents & Int16(POLLOUT) != 0 }
+    var isHungUp: Bool { entry.revents & Int16(POLLHUP | POLLERR) != 0 }
+
+    /// Waits until an entry is ready or `timeout` is over; without one, for as long as it takes.
+    static func wait(_ entries: inout [PollEntry], timeout: Duration?) throws(Errno) {
+        var raw = entries.map(\.entry)
+        let count = nfds_t(raw.count)
+        let milliseconds = timeout.map(roundedUpMilliseconds) ?? -1
+        try syscall { unsafe poll(&raw, count, milliseconds) }
+        for index in raw.indices { entries[index].entry = raw[index] }
+    }
+}
+
+/// Rounded up, so that a deadline has passed when the wait for it ends.
+private func roundedUpMilliseconds(_ duration: Duration) -> Int32 {
+    let (seconds, attoseconds) = duration.components
+    let milliseconds = seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    return Int32(clamping: max(0, milliseconds))
+}
+
+/// Wakes a thread that polls it; any thread may signal.
+final class EventCounter: Sendable {
+    let descriptor: FileDescriptor
+
+    init() throws(Errno) {
+        descriptor = FileDescriptor(owning: try syscall { kmesh_eventfd() })
+    }
+
+    func signal() {
+        var one: UInt64 = 1
+        // Fails only when the counter is at its end, and then the thread is awake anyway.
+        _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
+    }
+
+    func clear() {
+        var count: UInt64 = 0
+        _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
+    }
+}
