@@ -39,6 +39,10 @@ extension JSONValue {
         self = Int64(exactly: value).map(JSONValue.integer) ?? .string(String(value))
     }
 
+    public init(_ value: (some BinaryInteger)?) {
+        self = value.map { JSONValue($0) } ?? .null
+    }
+
     public init(_ value: String) { self = .string(value) }
     public init(_ value: Bool) { self = .bool(value) }
 

@@ -46,7 +46,13 @@ public actor Enrollment {
             case .id(let id): store[id].map { [$0] } ?? []
             }
         guard !leaving.isEmpty else { throw .notEnrolled(request.description) }
-        for workload in leaving { await engine.withdraw(workload.id) }
+        for workload in leaving {
+            do throws(EngineError) {
+                try await engine.withdraw(workload.id)
+            } catch {
+                throw .engine(pod: workload.pod, error)
+            }
+        }
         try store.remove(leaving.map(\.id))
         return leaving
     }

@@ -38,7 +38,7 @@ extension EnrollmentError: CustomStringConvertible {
         case .stateNotSaved(let path, let errno):
             "cannot write \(path): \(errno)"
         case .engine(let pod, let error):
-            "pod \(pod) cannot be enrolled: \(error)"
+            "pod \(pod): \(error)"
         }
     }
 }

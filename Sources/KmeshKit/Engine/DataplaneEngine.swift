@@ -13,7 +13,7 @@ public protocol DataplaneEngine: Actor {
     func enroll(_ workload: LocalWorkload) async throws(EngineError)
 
     /// The workload's new connections are no longer steered. One that is not enrolled is fine.
-    func withdraw(_ id: LocalWorkload.ID) async
+    func withdraw(_ id: LocalWorkload.ID) async throws(EngineError)
 
     /// What is in force now, read from the kernel.
     func snapshot() async -> EngineSnapshot
@@ -22,7 +22,7 @@ public protocol DataplaneEngine: Actor {
     func verify() async throws -> [Difference]
 
     /// Ends the engine. Without a `start` before, `removeAll` removes what earlier runs left pinned.
-    func stop(_ disposition: StopDisposition) async
+    func stop(_ disposition: StopDisposition) async throws(EngineError)
 }
 
 /// One entry of a map that is not as the configuration wants it.

@@ -13,6 +13,8 @@ public enum EngineError: Error, Hashable, Sendable {
     case mapReadFailed(name: String, errno: Errno)
     case mapWriteFailed(name: String, errno: Errno)
     case mapFull(name: String, capacity: Int, flag: String)
+    /// An operation that no other case names.
+    case kernelRefused(operation: String, errno: Errno)
     case notStarted
 }
 
@@ -40,6 +42,8 @@ extension EngineError: CustomStringConvertible {
             "cannot write map \(name): \(errno)"
         case .mapFull(let name, let capacity, let flag):
             "map \(name) is full with \(capacity) entries; start the daemon with a larger \(flag)"
+        case .kernelRefused(let operation, let errno):
+            "cannot \(operation): \(errno)"
         case .notStarted:
             "the engine is not started"
         }

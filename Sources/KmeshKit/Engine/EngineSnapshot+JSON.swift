@@ -122,14 +122,15 @@ extension MapSnapshot {
     fileprivate var json: JSONValue {
         [
             "name": .string(name), "capacity": JSONValue(capacity), "entries": JSONValue(entries),
-            "bytes": JSONValue(bytes),
+            "evictions": JSONValue(evictions), "bytes": JSONValue(bytes),
         ]
     }
 
     fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
             name: try reader.string("name"), capacity: try reader.integer("capacity"),
-            entries: try reader.integer("entries"), bytes: try reader.integer("bytes"))
+            entries: try reader.optionalInteger("entries"), evictions: try reader.optionalInteger("evictions"),
+            bytes: try reader.integer("bytes"))
     }
 }
 

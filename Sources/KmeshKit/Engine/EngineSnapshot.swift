@@ -106,14 +106,18 @@ public struct ReasonCount: Hashable, Sendable {
 public struct MapSnapshot: Hashable, Sendable {
     public var name: String
     public var capacity: UInt64
-    public var entries: UInt64
+    /// `nil` where the kernel does not tell: storage of sockets, counters.
+    public var entries: UInt64?
+    /// Entries that a full map dropped for newer ones; `nil` for a map that never does.
+    public var evictions: UInt64?
     /// Kernel memory in use.
     public var bytes: UInt64
 
-    public init(name: String, capacity: UInt64, entries: UInt64, bytes: UInt64) {
+    public init(name: String, capacity: UInt64, entries: UInt64?, evictions: UInt64? = nil, bytes: UInt64) {
         self.name = name
         self.capacity = capacity
         self.entries = entries
+        self.evictions = evictions
         self.bytes = bytes
     }
 }
