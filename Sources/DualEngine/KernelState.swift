@@ -95,7 +95,14 @@ struct KernelState: Sendable {
             KMESH_MAP_SLOT: counts.slots, KMESH_MAP_TABLE: counts.tables,
             KMESH_MAP_ENDPOINT: counts.endpoints,
         ]
-        return maps.map { $0.snapshot(entries: known[$0.name]) }
+        let created: [String: VerdictReason] = [
+            KMESH_MAP_AFFINITY: .affinityCreated, KMESH_MAP_UDP_SESSION: .sessionCreated,
+            KMESH_MAP_UDP_REPLY: .udpReplyCreated,
+        ]
+        return maps.map { map in
+            let count = created[map.name].flatMap { try? reasons.value(of: $0.rawValue) }
+            return map.snapshot(entries: known[map.name], created: count)
+        }
     }
 
     private static func adoptMaps(of object: borrowing BPFObject, from pins: PinDirectory) throws(BPFError) {

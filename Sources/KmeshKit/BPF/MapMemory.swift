@@ -1,19 +1,53 @@
-/// How much a map holds, as the kernel accounts for it.
+internal import CLinux
+internal import Glibc
+
+/// How full a map is, and what it takes of the kernel's memory.
 public struct MapMemory: Sendable {
     public let name: String
     private let descriptor: SharedDescriptor
-    private let capacity: Int
+    private let facts: MapFacts
 
     public init(_ descriptor: consuming FileDescriptor, name: String) throws(BPFError) {
         self.name = name
-        capacity = try MapFacts(of: descriptor, name: name).capacity
+        facts = try MapFacts(of: descriptor, name: name)
         self.descriptor = SharedDescriptor(descriptor)
     }
 
-    /// - Parameter entries: entries in the map, where somebody knows; else they are counted in the kernel.
-    public func snapshot(entries: Int?) -> MapSnapshot {
-        MapSnapshot(name: name, capacity: UInt64(capacity), entries: UInt64(entries ?? 0), bytes: bytes)
+    /// - Parameters:
+    ///   - entries: entries in the map, where somebody knows; else a hash map's are counted in the kernel.
+    ///   - created: how many entries programs ever made in a map that evicts.
+    public func snapshot(entries known: Int? = nil, created: UInt64? = nil) -> MapSnapshot {
+        let entries = known.map { UInt64($0) } ?? countEntries()
+        let evictions = created.flatMap { created in entries.map { created - min($0, created) } }
+        return MapSnapshot(
+            name: name, capacity: UInt64(facts.capacity), entries: entries, evictions: evictions, bytes: bytes)
     }
+
+    /// Walks the keys of a hash map; `nil` for other maps and when the kernel refuses.
+    private func countEntries() -> UInt64? {
+        guard [BPF_MAP_TYPE_HASH.rawValue, BPF_MAP_TYPE_LRU_HASH.rawValue].contains(UInt32(facts.type)) else {
+            return nil
+        }
+        var keys = [UInt8](repeating: 0, count: Self.chunk * facts.keySize)
+        var values = [UInt8](repeating: 0, count: Self.chunk * facts.valueSize)
+        var total: UInt64 = 0
+        var position: UInt32?
+        while true {
+            var next: UInt32 = 0
+            var count = UInt32(Self.chunk)
+            let result = unsafe withUnsafePointer(to: position ?? 0) { start in
+                unsafe kmesh_bpf_map_lookup_batch(
+                    descriptor.file.number, position == nil ? nil : start, &next, &keys, &values, &count)
+            }
+            guard result >= 0 || result == -ENOENT else { return nil }
+            total += UInt64(count)
+            if result == -ENOENT { return total }
+            position = next
+        }
+    }
+
+    /// More than any bucket of a hash map that is not overfull holds.
+    private static var chunk: Int { 4096 }
 
     /// Kernel memory in use, from the descriptor's facts; 0 when they cannot be read.
     private var bytes: UInt64 {
