@@ -46,6 +46,7 @@ let package = Package(
         library("KmeshYAML", ["CLibYAML"]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("KmeshYAMLTests", ["KmeshYAML"]),
     ],
     cLanguageStandard: .gnu2x
 )
