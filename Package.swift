@@ -50,6 +50,7 @@ let package = Package(
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("TidyTests", []),
+        tests("KmeshYAMLTests", ["KmeshYAML"]),
     ],
     cLanguageStandard: .gnu2x
 )
