@@ -47,10 +47,15 @@ let package = Package(
         library("KmeshYAML", ["CLibYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
 
+        library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
+        program("kmesh-sandbox", ["KmeshSandbox", arguments]),
+
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("TidyTests", []),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
+        tests("SystemTests", ["KmeshKit"]),
+        tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
     ],
     cLanguageStandard: .gnu2x
 )
