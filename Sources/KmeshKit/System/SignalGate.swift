@@ -30,3 +30,8 @@ public struct SignalGate: Sendable {
         return set
     }
 }
+
+/// Sleeps; for programs of one thread.
+public func pause(milliseconds: Int) {
+    usleep(UInt32(clamping: milliseconds * 1000))
+}
