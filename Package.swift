@@ -48,7 +48,7 @@ let package = Package(
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
 
         library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
-        program("kmesh-sandbox", ["KmeshSandbox", arguments]),
+        program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),

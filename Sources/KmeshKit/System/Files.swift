@@ -62,6 +62,18 @@ public enum Files {
 
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
+    /// Where a symbolic link leads to.
+    public static func linkTarget(_ path: String) throws(Errno) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try syscall {
+            unsafe buffer.withUnsafeMutableBytes { bytes in
+                guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
+                return unsafe readlink(path, start, bytes.count)
+            }
+        }
+        return String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+
     /// Removes a file; one that is not there is fine.
     public static func remove(_ path: String) throws(Errno) {
         do throws(Errno) {

@@ -139,7 +139,7 @@ extension InternetSocket {
             unsafe kmesh_datagram_receive(number, &buffer, UInt(buffer.count), &endpoint, &local)
         }
         let peer = SocketAddress(unsafe ipAddress(&endpoint.address), endpoint.port)
-        let path = DatagramPath(peer: peer, local: unsafe ipAddress(&local[0]), scope: endpoint.scope)
+        let path = DatagramPath(peer: peer, local: unsafe ipAddress(local), scope: endpoint.scope)
         return (count, path)
     }
 
