@@ -93,6 +93,9 @@ extension Sandbox {
             var state = try load()
             let plan = try plan(paths.source, state.settings)
             let set = try scalable(target, plan)
+            // What a scale left that was ended in the middle.
+            let remains = state.pods.filter { !$0.isServing }
+            if !remains.isEmpty { try shrink(remains, plan, &state, 0) }
             let added = try state.addPods(of: set, count: count, plan)
             if !added.isEmpty { try grow(added, plan, &state, serverPath, waitSeconds) }
             let surplus = state.surplus(of: set, count: count)
@@ -137,12 +140,13 @@ extension Sandbox {
         try daemon.follow { try publish(ResolvedMesh(plan, state)) }
         // Connections that were being made when the mesh changed get their answer.
         pause(milliseconds: drain)
-        for record in state.pods where uids.contains(record.uid) {
-            if record.isEnrolled, daemon.status() != nil { try daemon.withdraw(record) }
-            try removePod(record, state.settings.families)
-            state.pods.removeAll { $0.uid == record.uid }
-            try save(state)
+        let leaving = state.pods.filter { uids.contains($0.uid) }
+        if daemon.status() != nil {
+            for record in leaving where record.isEnrolled { try daemon.withdraw(record) }
         }
+        try removePods(leaving)
+        state.pods.removeAll { uids.contains($0.uid) }
+        try save(state)
     }
 
     private func scalable(_ target: String, _ plan: SandboxPlan) throws(SandboxError) -> PodSet {

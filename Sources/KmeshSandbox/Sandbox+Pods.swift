@@ -70,19 +70,21 @@ extension Sandbox {
         }
     }
 
-    /// Ends a pod's programs and takes its namespace, cgroup and files away. Parts that are missing are fine.
-    func removePod(_ record: SandboxState.PodRecord, _ families: [AddressFamily]) throws {
-        let cgroup = paths.cgroup(of: record)
-        try end(cgroup)
-        if Files.exists(paths.namespace(of: record)) {
-            var network = try NodeNetwork(paths, families)
-            try network.removePod(record)
+    /// Ends the programs of pods and takes their namespaces, cgroups and files away. Parts that are missing are fine.
+    func removePods(_ records: [SandboxState.PodRecord]) throws {
+        // All are told first, so that they end side by side.
+        for record in records { try paths.cgroup(of: record).kill() }
+        for record in records {
+            let cgroup = paths.cgroup(of: record)
+            try end(cgroup)
+            // With its last process the namespace goes, and with it both ends of the veth pair.
+            try NetworkNamespace.remove(at: paths.namespace(of: record))
+            try removeCgroup(cgroup)
+            let files = paths.files(of: record)
+            guard Files.exists(files) else { continue }
+            for name in try Files.list(files) { try Files.remove("\(files)/\(name)") }
+            try Files.removeDirectory(files)
         }
-        try removeCgroup(cgroup)
-        for name in (try? Files.list(paths.files(of: record))) ?? [] {
-            try Files.remove("\(paths.files(of: record))/\(name)")
-        }
-        try Files.removeDirectory(paths.files(of: record))
     }
 
     /// Ends all processes of a group and waits until they are gone.

@@ -90,16 +90,6 @@ struct NodeNetwork: ~Copyable {
         }
         if families.contains(.v6) { try inside.addLinkLocalAddress(number, interface) }
     }
-
-    /// Takes a pod's namespace away. The veth pair goes at once, and not when the kernel gets to it.
-    mutating func removePod(_ record: SandboxState.PodRecord) throws {
-        if let number = record.addresses.first.flatMap(AddressPlan.pods.number(of:)),
-            let port = try netlink.link("pod\(number)")
-        {
-            try netlink.removeLink(port)
-        }
-        try NetworkNamespace.remove(at: paths.namespace(of: record))
-    }
 }
 
 extension Netlink {
