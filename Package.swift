@@ -49,7 +49,6 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
-        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshKit"]),
         tests("TidyTests", []),
     ],
     cLanguageStandard: .gnu2x
