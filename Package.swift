@@ -49,8 +49,9 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
-        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshKit"]),
         tests("TidyTests", []),
+        tests("DataplaneTests", ["KmeshKit", "CKmeshABI"]),
+        tests("SimulationTests", ["KmeshKit", "CKmeshABI"]),
     ],
     cLanguageStandard: .gnu2x
 )

@@ -1,0 +1,66 @@
+/// Writes changes to the L4 maps in an order that is safe for programs that read at the same time: what is
+/// referred to is there before the reference, and goes after it. What cannot be written waits, in the same order.
+struct MapReconciler: Sendable {
+    let maps: L4Maps
+    private var pending = MapChanges()
+    /// Entries that are in the maps, or will be when nothing waits any more.
+    private(set) var occupancy: MapCounts
+    /// Why writes wait.
+    private(set) var stall: MapError?
+
+    /// What a flush did.
+    struct Tally {
+        var writes = 0
+        var removals = MapCounts()
+    }
+
+    init(maps: L4Maps, occupancy: MapCounts) {
+        self.maps = maps
+        self.occupancy = occupancy
+    }
+
+    var pendingWrites: Int { pending.count }
+
+    var capacities: MapCounts {
+        MapCounts(
+            frontends: maps.frontends.capacity, services: maps.services.capacity, slots: maps.slots.capacity,
+            tables: maps.tables.capacity, endpoints: maps.endpoints.capacity)
+    }
+
+    /// Adds changes that the next flush makes, after and instead of those that wait.
+    mutating func enqueue(_ changes: MapChanges) {
+        occupancy += changes.insertions
+        occupancy.frontends -= pending.frontends.supersede(with: changes.frontends)
+        occupancy.services -= pending.services.supersede(with: changes.services)
+        occupancy.slots -= pending.slots.supersede(with: changes.slots)
+        occupancy.tables -= pending.tables.supersede(with: changes.tables)
+        occupancy.endpoints -= pending.endpoints.supersede(with: changes.endpoints)
+    }
+
+    /// Writes what waits, until a write fails for good.
+    mutating func flush() -> Tally {
+        var tally = Tally()
+        do throws(MapError) {
+            try writeAll(&tally)
+            stall = nil
+        } catch {
+            stall = error
+        }
+        return tally
+    }
+
+    private mutating func writeAll(_ tally: inout Tally) throws(MapError) {
+        try upsert(&pending.endpoints.upserts, into: maps.endpoints, &tally)
+        try upsertTables(&tally)
+        try upsert(&pending.slots.upserts, into: maps.slots, &tally)
+        try upsert(&pending.services.upserts, into: maps.services, &tally)
+        try upsert(&pending.frontends.upserts, into: maps.frontends, &tally)
+        let removals = tally.removals
+        defer { occupancy -= tally.removals - removals }
+        tally.removals.frontends += try remove(&pending.frontends.removes, from: maps.frontends, &tally.writes)
+        tally.removals.services += try remove(&pending.services.removes, from: maps.services, &tally.writes)
+        tally.removals.slots += try remove(&pending.slots.removes, from: maps.slots, &tally.writes)
+        tally.removals.tables += try remove(&pending.tables.removes, from: maps.tables, &tally.writes)
+        tally.removals.endpoints += try remove(&pending.endpoints.removes, from: maps.endpoints, &tally.writes)
+    }
+}
