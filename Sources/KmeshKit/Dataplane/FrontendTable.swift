@@ -13,9 +13,8 @@ struct FrontendTable: Sendable {
     }
 }
 
-/// What the services of one update give up and claim, over the table that it starts from.
+/// What the services of one update give up and claim. `table` is always the one that the update starts from.
 struct FrontendClaims {
-    private let table: FrontendTable
     private var released: Set<FrontendKey> = []
     private var claimed: [FrontendKey: UInt32] = [:]
     private var markerChanges: [IPAddress: Int] = [:]
@@ -23,15 +22,13 @@ struct FrontendClaims {
     private var touched: [FrontendKey] = []
     private var touchedAddresses: [IPAddress] = []
 
-    init(over table: FrontendTable) { self.table = table }
-
     mutating func release(_ service: AppliedService) {
         for (key, _) in service.frontends where released.insert(key).inserted { touched.append(key) }
         for address in service.addresses { changeMarker(address, by: -1) }
     }
 
     /// The first address and port of `service` that another service port has.
-    func conflict(of service: AppliedService) -> (key: FrontendKey, owner: UInt32)? {
+    func conflict(of service: AppliedService, in table: FrontendTable) -> (key: FrontendKey, owner: UInt32)? {
         for (key, _) in service.frontends {
             if let owner = claimed[key] ?? (released.contains(key) ? nil : table.owners[key]) {
                 return (key, owner)
@@ -41,7 +38,7 @@ struct FrontendClaims {
     }
 
     /// How many entries of the map `service` adds to those that are there or claimed.
-    func insertions(of service: AppliedService) -> Int {
+    func insertions(of service: AppliedService, in table: FrontendTable) -> Int {
         let keys = service.frontends.count { key, _ in table.owners[key] == nil && claimed[key] == nil }
         let markers = service.addresses.count { table.markers[$0] == nil && (markerChanges[$0] ?? 0) == 0 }
         return keys + markers
@@ -60,8 +57,8 @@ struct FrontendClaims {
         markerChanges[address, default: 0] += change
     }
 
-    /// Puts the claims into `table`, which is the one that they started from, and returns the writes. An address
-    /// is marked after its ports are there and unmarked before they go: a port is not refused in between.
+    /// Puts the claims into `table` and returns the writes. An address is marked after its ports are there and
+    /// unmarked before they go: a port is not refused in between.
     func commit(to table: inout FrontendTable) -> MapBatch<MapEntry<FrontendKey, FrontendValue>> {
         var batch = MapBatch<MapEntry<FrontendKey, FrontendValue>>()
         var removedPorts: [FrontendKey] = []

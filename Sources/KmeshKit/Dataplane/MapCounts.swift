@@ -31,11 +31,22 @@ public struct MapCounts: Hashable, Sendable {
         left.endpoints += right.endpoints
     }
 
+    static func -= (left: inout MapCounts, right: MapCounts) {
+        left.frontends -= right.frontends
+        left.services -= right.services
+        left.slots -= right.slots
+        left.tables -= right.tables
+        left.endpoints -= right.endpoints
+    }
+
     static func + (left: MapCounts, right: MapCounts) -> MapCounts {
         var sum = left
         sum += right
         return sum
     }
+
+    /// Of all maps together.
+    public var total: Int { frontends + services + slots + tables + endpoints }
 
     /// The map that `additions` do not fit into when the maps hold `self`, as the reason for a refusal.
     func shortage(adding additions: MapCounts, capacities: MapCounts) -> String? {

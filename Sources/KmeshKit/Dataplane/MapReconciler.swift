@@ -50,17 +50,20 @@ struct MapReconciler: Sendable {
     }
 
     private mutating func writeAll(_ tally: inout Tally) throws(MapError) {
-        try upsert(&pending.endpoints.upserts, into: maps.endpoints, &tally)
-        try upsertTables(&tally)
-        try upsert(&pending.slots.upserts, into: maps.slots, &tally)
-        try upsert(&pending.services.upserts, into: maps.services, &tally)
-        try upsert(&pending.frontends.upserts, into: maps.frontends, &tally)
-        let removals = tally.removals
-        defer { occupancy -= tally.removals - removals }
-        tally.removals.frontends += try remove(&pending.frontends.removes, from: maps.frontends, &tally.writes)
-        tally.removals.services += try remove(&pending.services.removes, from: maps.services, &tally.writes)
-        tally.removals.slots += try remove(&pending.slots.removes, from: maps.slots, &tally.writes)
-        tally.removals.tables += try remove(&pending.tables.removes, from: maps.tables, &tally.writes)
-        tally.removals.endpoints += try remove(&pending.endpoints.removes, from: maps.endpoints, &tally.writes)
+        var writer = MapWriter()
+        defer {
+            tally.writes = writer.writes
+            occupancy -= tally.removals
+        }
+        try writer.upsert(&pending.endpoints.upserts, into: maps.endpoints)
+        try writer.upsertTables(&pending.tables.upserts, into: maps.tables)
+        try writer.upsert(&pending.slots.upserts, into: maps.slots)
+        try writer.upsert(&pending.services.upserts, into: maps.services)
+        try writer.upsert(&pending.frontends.upserts, into: maps.frontends)
+        try writer.remove(&pending.frontends.removes, from: maps.frontends, &tally.removals.frontends)
+        try writer.remove(&pending.services.removes, from: maps.services, &tally.removals.services)
+        try writer.remove(&pending.slots.removes, from: maps.slots, &tally.removals.slots)
+        try writer.remove(&pending.tables.removes, from: maps.tables, &tally.removals.tables)
+        try writer.remove(&pending.endpoints.removes, from: maps.endpoints, &tally.removals.endpoints)
     }
 }

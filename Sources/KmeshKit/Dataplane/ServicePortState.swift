@@ -64,6 +64,8 @@ struct ServicePortState: Hashable, Sendable {
         value.policy == KMESH_POLICY_TABLE_RANDOM.rawValue || value.policy == KMESH_POLICY_TABLE_HASH.rawValue
     }
 
+    var hasAffinity: Bool { value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 }
+
     /// Becomes what is wanted. The changes are all but those of frontends, which may belong to other services.
     mutating func update(to wanted: WantedServicePort) -> MapChanges {
         precondition(wanted.key == key, "an update leads from a service port to the same one")
@@ -187,7 +189,7 @@ extension ServicePortState {
             replaceSlots(&tiers[index], moves.departing, arriving, &changes)
         }
         tiers.removeAll { $0.ids.isEmpty }
-        for (number, arriving) in moves.arriving {
+        for (number, arriving) in moves.arriving.sorted(by: { $0.key < $1.key }) {
             var tier = TierSlots(tier: number)
             replaceSlots(&tier, [], arriving, &changes)
             tiers.append(tier)
