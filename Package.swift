@@ -50,6 +50,8 @@ let package = Package(
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("TidyTests", []),
+        tests("DataplaneTests", ["KmeshKit", "CKmeshABI"]),
+        tests("SimulationTests", ["KmeshKit", "CKmeshABI"]),
     ],
     cLanguageStandard: .gnu2x
 )
