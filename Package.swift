@@ -44,8 +44,14 @@ let package = Package(
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("KmeshDaemon", ["KmeshKit", logging]),
+
+        program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
+        program("kmeshctl", ["KmeshKit", arguments]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("AdminTests", ["KmeshKit"]),
+        tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "kmeshctl", logging]),
     ],
     cLanguageStandard: .gnu2x
 )
