@@ -2,11 +2,13 @@
 public import KmeshKit
 
 public enum EngineFactory {
+    /// The modes that `make` has an engine for.
+    private static let available: [EngineMode] = []
+
     /// An engine that is not started yet.
     public static func make(_ mode: EngineMode, _ options: EngineOptions) throws(EngineError) -> any DataplaneEngine {
         switch mode {
-        case .kernelNative: throw .notInThisBuild(mode: mode)
-        case .dualEngine: throw .notInThisBuild(mode: mode)
+        case .kernelNative, .dualEngine: throw .notInThisBuild(mode: mode, available: available)
         }
     }
 }
@@ -15,13 +17,7 @@ extension EngineFactory {
     /// The engines of this build, each not started: for removing what any of them left.
     public static func all(_ options: EngineOptions) throws(EngineError) -> [any DataplaneEngine] {
         var engines: [any DataplaneEngine] = []
-        for mode in EngineMode.allCases {
-            do throws(EngineError) {
-                engines.append(try make(mode, options))
-            } catch where error == .notInThisBuild(mode: mode) {
-                continue
-            }
-        }
+        for mode in available { engines.append(try make(mode, options)) }
         return engines
     }
 }

@@ -9,6 +9,11 @@ struct KmeshDaemonCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kmesh-daemon",
         abstract: "Steers this node's mesh traffic in the kernel.",
+        usage: """
+            kmesh-daemon --mesh-file <mesh-file> [<options>]
+            kmesh-daemon <subcommand>
+            """,
+        discussion: "`kmesh-daemon help run` lists the options.",
         version: KmeshVersion.current,
         subcommands: [RunCommand.self, UninstallCommand.self, VersionCommand.self],
         defaultSubcommand: RunCommand.self)

@@ -18,7 +18,7 @@ struct DumpCommand: ParsableCommand {
     var part = Part.all
 
     @OptionGroup var format: FormatOptions
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func run() throws {
         let answer = try daemon.ask(.dump(part.sections))

@@ -27,7 +27,7 @@ struct EnrollCommand: ParsableCommand {
     @Option(help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
     var address: [IPAddress] = []
 
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func validate() throws {
         guard (netns == nil) != (pid == nil) else { throw ValidationError("give either --netns or --pid") }
@@ -64,7 +64,7 @@ struct WithdrawCommand: ParsableCommand {
     @Option(help: "The pod's uid, instead of its name.")
     var uid: String?
 
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func validate() throws {
         guard (pod == nil) != (uid == nil) else { throw ValidationError("give either --pod or --uid") }

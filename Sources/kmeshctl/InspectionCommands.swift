@@ -8,7 +8,7 @@ struct VerifyCommand: ParsableCommand {
         abstract: "Compares the kernel's maps with the wanted state. Exits with 1 when they differ.")
 
     @OptionGroup var format: FormatOptions
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func run() throws {
         let answer = try daemon.ask(.verify)
@@ -32,7 +32,7 @@ struct StatusCommand: ParsableCommand {
         commandName: "status", abstract: "Prints how the daemon is: what it runs and what went wrong.")
 
     @OptionGroup var format: FormatOptions
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func run() throws {
         let answer = try daemon.ask(.status)
@@ -48,7 +48,7 @@ struct VersionCommand: ParsableCommand {
         commandName: "version", abstract: "Prints the versions of this program and of the daemon.")
 
     @OptionGroup var format: FormatOptions
-    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var daemon: ConnectionOptions
 
     func run() throws {
         // Known without a daemon, so printed before one is asked.

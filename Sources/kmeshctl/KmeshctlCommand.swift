@@ -15,7 +15,7 @@ struct KmeshctlCommand: ParsableCommand {
 }
 
 /// The options that every subcommand has.
-struct DaemonOptions: ParsableArguments {
+struct ConnectionOptions: ParsableArguments {
     @Option(help: "The daemon's socket.")
     var adminSocket = AdminClient.defaultPath
 
