@@ -46,12 +46,17 @@ let package = Package(
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("KmeshDaemon", ["DualEngine", "KmeshKit", logging]),
+
+        program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
+        program("kmeshctl", ["KmeshKit", arguments]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
+        tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests("TidyTests", []),
-        tests("DataplaneTests", ["KmeshKit", "CKmeshABI"]),
-        tests("SimulationTests", ["KmeshKit", "CKmeshABI"]),
     ],
     cLanguageStandard: .gnu2x
 )

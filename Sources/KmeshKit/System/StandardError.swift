@@ -1,0 +1,28 @@
+/// Lines on standard error and standard output, each written by one call so that those of several threads do not mix.
+internal import Glibc
+
+public enum StandardError {
+    public static func write(_ line: String) { writeLine(line, to: STDERR_FILENO) }
+}
+
+public enum StandardOutput {
+    /// The text as it stands. Whoever reads it may have gone away, which ends the writing.
+    public static func write(_ text: String) { writeBytes(Array(text.utf8), to: STDOUT_FILENO) }
+    public static func write(_ bytes: [UInt8]) { writeBytes(bytes, to: STDOUT_FILENO) }
+}
+
+private func writeLine(_ line: String, to number: Int32) {
+    writeBytes(Array("\(line)\n".utf8), to: number)
+}
+
+/// Nobody can be told when this fails.
+private func writeBytes(_ bytes: [UInt8], to number: Int32) {
+    var done = 0
+    while done < bytes.count {
+        let rest = bytes[done...]
+        let count = unsafe rest.withUnsafeBytes { unsafe write(number, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return }
+        done += count
+    }
+}
