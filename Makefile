@@ -35,6 +35,7 @@ lint: ## Check format and scripts; warnings are errors in every build anyway
 	@scripts/lint
 
 demo: release ## Show a mesh of real programs on this machine (root)
+	@scripts/install-deps demo
 	@scripts/demo
 
 bench: ## Measure SUITE= beside its peers (root)

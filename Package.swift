@@ -46,12 +46,19 @@ let package = Package(
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("KmeshDaemon", ["DualEngine", "KmeshKit", logging]),
+
+        program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
+        program("kmeshctl", ["KmeshKit", arguments]),
 
         library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
         program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
+        tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests("TidyTests", []),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("SystemTests", ["KmeshKit"]),

@@ -1,25 +1,24 @@
-public import KmeshKit
-
 internal import BPFLoader
-internal import CKmeshABI
+public import KmeshKit
 
 /// Steers at L4 with eBPF at the socket hooks, by services and workloads.
 public actor DualEngine: DataplaneEngine {
     public nonisolated let mode = EngineMode.dualEngine
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
-    private let settings: DualEngineSettings
+    private let options: EngineOptions
     private var running: Running?
 
     /// What lives between `start` and `stop`.
-    private struct Running {
+    private struct Running: Sendable {
         var dataplane: L4Dataplane
         let kernel: KernelState
         var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
+        var activity = EngineActivity()
     }
 
-    public init(settings: DualEngineSettings) {
-        self.settings = settings
+    public init(_ options: EngineOptions) {
+        self.options = options
     }
 
     public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) {
@@ -28,8 +27,8 @@ public actor DualEngine: DataplaneEngine {
         } catch {
             throw EngineError(error)
         }
-        let kernel = try KernelState(settings: settings)
-        var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: settings.nodeName)
+        let kernel = try KernelState(options)
+        var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
         do throws(MapError) {
             try dataplane.adopt()
             try kernel.enrollExactly(workloads)
@@ -37,7 +36,7 @@ public actor DualEngine: DataplaneEngine {
             throw EngineError(error)
         }
         // From here on traffic is steered.
-        try kernel.attach(to: settings.cgroupPath)
+        try kernel.attach(to: options.cgroupPath)
         running = Running(
             dataplane: dataplane, kernel: kernel,
             enrolled: Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 }))
@@ -86,17 +85,37 @@ public actor DualEngine: DataplaneEngine {
         running = nil
         guard disposition == .removeAll else { return }
         do throws(BPFError) {
-            try settings.pins().removeAll()
+            try options.pins().removeAll()
         } catch {
             throw EngineError(error)
         }
     }
 
+    public func tend() async {
+        guard running.map({ $0.dataplane.pendingWrites > 0 }) == true else { return }
+        let writes = running?.dataplane.retryPending() ?? 0
+        running?.activity.writes += UInt64(writes)
+    }
+
+    public func activity() async -> EngineActivity {
+        guard let running else { return EngineActivity() }
+        var activity = running.activity
+        activity.pendingWrites = UInt64(running.dataplane.pendingWrites)
+        activity.stall = running.dataplane.stall.map { "\($0)" }
+        return activity
+    }
+
     func apply(_ changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
-        guard running != nil else {
+        let start = ContinuousClock.now
+        guard let (rejected, writes) = running?.dataplane.apply(changes) else {
             return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }
         }
-        return running?.dataplane.apply(changes).rejected ?? []
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        running?.activity.applied += 1
+        running?.activity.writes += UInt64(writes)
+        running?.activity.latestWrites = UInt64(writes)
+        running?.activity.latestDuration = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        return rejected
     }
 }
 

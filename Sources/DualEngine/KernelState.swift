@@ -11,17 +11,16 @@ struct KernelState: Sendable {
     private let programs: [CgroupHook: SharedDescriptor]
     private let maps: [MapMemory]
 
-    init(settings: DualEngineSettings) throws(EngineError) {
+    init(_ options: EngineOptions) throws(EngineError) {
         do throws(BPFError) {
-            pins = try settings.pins()
+            pins = try options.pins()
             let object = try BPFObject(named: "dual")
-            try object.set(
-                constants: kmesh_l4_settings(pass_without_endpoint: settings.passesWithoutEndpoint ? 1 : 0))
+            try object.set(constants: options.constants)
             let adopts = pins.exists
             if adopts {
                 try Self.adoptMaps(of: object, from: pins)
             } else {
-                for (map, capacity) in settings.capacityByMap { try object.setCapacity(of: map, to: capacity) }
+                for (map, capacity) in options.capacityByMap { try object.setCapacity(of: map, to: Int(capacity)) }
             }
             try object.load()
             if !adopts { try Self.pinMaps(of: object, in: pins) }

@@ -45,19 +45,24 @@ public final class Sandbox {
     /// Holds off other commands on this sandbox.
     func locked<Value>(_ work: () throws -> Value) throws -> Value {
         var lock = FileLock?.none
+        var holder = ""
         let isFree = try pace.wait(seconds: 10, every: 20) {
-            do throws(Errno) {
-                try Files.makeDirectories(SandboxPaths.parent)
-                lock = try FileLock(path: paths.lock)
+            do throws(FileLock.Failure) {
+                // The directory goes with the last sandbox, which may be just now.
+                try? Files.makeDirectories(SandboxPaths.parent)
+                lock = try FileLock.take(paths.lock)
                 return true
             } catch {
-                // The directory goes with the last sandbox, which may be just now.
-                guard error == .wouldBlock || error == .noEntry else { throw error }
+                switch error {
+                case .held(let process): holder = "process \(process)"
+                case .unusable(.noEntry): holder = "nobody"
+                case .unusable(let errno): throw SandboxError("cannot lock \(paths.lock): \(errno)")
+                }
                 return false
             }
         }
         guard isFree, lock != nil else {
-            throw SandboxError("another kmesh-sandbox command works on \(name); try again when it is done")
+            throw SandboxError("another kmesh-sandbox command works on \(name): \(holder); try again later")
         }
         defer { lock = nil }
         return try work()

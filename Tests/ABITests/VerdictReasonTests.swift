@@ -25,7 +25,9 @@ import Testing
     }
 
     @Test func namesAreThoseOfTheHeader() {
-        let spelled: [String: String] = ["steered_by_affinity": "steered_affinity", "steered_by_session": "steered_session"]
+        let spelled: [String: String] = [
+            "steered_by_affinity": "steered_affinity", "steered_by_session": "steered_session",
+        ]
         for reason in VerdictReason.allCases {
             let name = "KMESH_REASON_\((spelled[reason.name] ?? reason.name).uppercased())"
             #expect(Self.header.contains { $0.name == name && $0.number == reason.rawValue }, "\(name)")

@@ -7,7 +7,7 @@ import Testing
 /// The lookup of `bpf/lib/l4_lookup.h`, run in the kernel by BPF_PROG_TEST_RUN.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root: loads BPF programs"))
 struct L4LookupTests {
-    let address = IPAddress("10.96.0.1")!
+    let address = IPAddress(v4: 0x0a60_0001)
     var frontend: FrontendKey { FrontendKey(address: address, port: 80, transport: .tcp) }
 
     /// A service with `count` endpoints 10.0.0.1… on port 8080, in tier 2.

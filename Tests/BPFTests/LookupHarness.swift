@@ -11,7 +11,7 @@ final class LookupHarness {
     let maps: L4Maps
 
     init() throws {
-        let image = unsafe CBPFTestObjects_find("l4_lookup_test")!
+        guard let image = unsafe CBPFTestObjects_find("l4_lookup_test") else { throw Errno.noEntry }
         let object = unsafe try BPFObject(
             named: "l4_lookup_test", bytes: image.pointee.bytes, size: Int(image.pointee.size))
         for map in object.mapNames where map != "km_reason" && map != "km_table" {
@@ -41,7 +41,9 @@ final class LookupHarness {
         var words: [UInt32] = []
         frontend.append(to: &words)
         client.append(to: &words)
-        words += [0, UInt32(truncatingIfNeeded: socketCookie), UInt32(truncatingIfNeeded: socketCookie >> 32)]
+        words += [
+            0, UInt32(truncatingIfNeeded: socketCookie), UInt32(truncatingIfNeeded: socketCookie >> 32),
+        ]
         words += [UInt32](repeating: 0, count: 10)
         let packet = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
         let run = try program.run(packet: packet)

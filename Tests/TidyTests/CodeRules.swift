@@ -73,19 +73,16 @@ func crashes(_ file: SourceFile) -> [Violation] {
         ], in: file)
 }
 
+/// `print(…)`, alone or as `Swift.print`; not a method or a case of that name.
 func printing(_ file: SourceFile) -> [Violation] {
-    find(
-        [
-            Construct(tokens: ["print", "("], message: "a library does not print: log, or return the text"),
-            Construct(tokens: ["debugPrint", "("], message: "a library does not print"),
-            Construct(tokens: ["dump", "("], touches: true, message: "a library does not print"),
-        ], in: file
-    ).filter { violation in !declaresFunction(file, line: violation.line) }
-}
-
-/// `func dump(` declares one of our own.
-private func declaresFunction(_ file: SourceFile, line: Int) -> Bool {
-    file.tokens.contains { $0.line == line && $0.text == "func" }
+    let tokens = file.tokens
+    return tokens.indices.filter { index in
+        guard ["print", "debugPrint"].contains(tokens[index].text), tokens.text(at: index + 1) == "(" else {
+            return false
+        }
+        let isMember = tokens.text(at: index - 1) == "." && tokens.text(at: index - 2) != "Swift"
+        return !isMember && !["func", "case"].contains(tokens.text(at: index - 1))
+    }.map { file.violation(line: tokens[$0].line, "a library does not print: log, or return the text") }
 }
 
 func unsafeCode(_ file: SourceFile) -> [Violation] {

@@ -147,7 +147,7 @@ static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *re
 				      bpf_get_prandom_u32();
 
 		index %= KMESH_TABLE_SLOTS;
-		/* The verifier does not follow how the compiler divides: the bound has to be checked before its eyes. */
+		/* The verifier does not follow how the compiler divides: check the bound before its eyes. */
 		asm volatile("" : "+r"(index));
 		if (!table || index >= KMESH_TABLE_SLOTS)
 			return KMESH_AGAIN;

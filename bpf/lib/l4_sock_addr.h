@@ -24,7 +24,7 @@ const volatile struct kmesh_l4_settings kmesh_settings = {};
 
 enum { KMESH_ALLOW = 1, KMESH_REFUSE = 0 };
 
-/* The compiler must not merge two accesses to the hook's struct: the verifier refuses a modified pointer to it. */
+/* Keeps the compiler from merging accesses to the hook's struct: the verifier refuses a changed pointer. */
 #define KMESH_ONCE(value) asm volatile("" : "+r"(value))
 
 struct kmesh_sock_address {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Runs the L4 lookup on a "packet" that is a struct kmesh_lookup_case: the request goes in, the verdict comes out.
- * The socket hooks themselves cannot be run by BPF_PROG_TEST_RUN.
+ * Runs the L4 lookup on a "packet" that is a struct kmesh_lookup_case: the request goes in, the verdict comes
+ * out. The socket hooks themselves cannot be run by BPF_PROG_TEST_RUN.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>

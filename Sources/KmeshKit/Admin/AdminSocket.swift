@@ -4,6 +4,7 @@ internal import Synchronization
 final class AdminSocket: Sendable {
     let path: String
     private let listener: Mutex<FileDescriptor?>
+    private let isRemoved = Mutex(false)
     /// Of the file that was made here, so that a later daemon's is never removed.
     private let inode: UInt64
 
@@ -52,8 +53,17 @@ final class AdminSocket: Sendable {
     /// The file's group now: an operator may have changed it.
     var groupID: UInt32? { try? FileStatus.read(path).groupID }
 
+    deinit {
+        remove()
+    }
+
+    /// Once: afterwards the inode may be that of a later daemon's socket.
     func remove() {
-        guard let status = try? FileStatus.read(path), status.inode == inode else { return }
+        let wasRemoved = isRemoved.withLock { removed in
+            defer { removed = true }
+            return removed
+        }
+        guard !wasRemoved, let status = try? FileStatus.read(path), status.inode == inode else { return }
         // Left behind, the file is replaced by the next daemon.
         try? Files.remove(path)
     }

@@ -18,6 +18,7 @@ public struct DaemonStatus: Hashable, Sendable {
     /// Configurations that could not be read; the one before stayed in force.
     public var badConfigurations: UInt64
     public var lastConfigurationError: String?
+    public var engine: EngineActivity
     public var admin: AdminCounters
 
     /// How many rejected resources are kept for people to read.
@@ -27,7 +28,7 @@ public struct DaemonStatus: Hashable, Sendable {
         version: String = KmeshVersion.current, mode: String, node: String, pid: Int32, source: String,
         uptime: UInt64 = 0, enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
         recentRejections: [String] = [], badConfigurations: UInt64 = 0, lastConfigurationError: String? = nil,
-        admin: AdminCounters = AdminCounters()
+        engine: EngineActivity = EngineActivity(), admin: AdminCounters = AdminCounters()
     ) {
         self.version = version
         self.mode = mode
@@ -41,6 +42,7 @@ public struct DaemonStatus: Hashable, Sendable {
         self.recentRejections = recentRejections
         self.badConfigurations = badConfigurations
         self.lastConfigurationError = lastConfigurationError
+        self.engine = engine
         self.admin = admin
     }
 
@@ -50,7 +52,8 @@ public struct DaemonStatus: Hashable, Sendable {
             "source": .string(source), "uptimeSeconds": JSONValue(uptime), "enrolled": JSONValue(enrolled),
             "updates": JSONValue(updates), "rejected": JSONValue(rejected),
             "recentRejections": JSONValue(recentRejections), "badConfigurations": JSONValue(badConfigurations),
-            "lastConfigurationError": JSONValue(lastConfigurationError), "admin": admin.json,
+            "lastConfigurationError": JSONValue(lastConfigurationError), "engine": engine.json,
+            "admin": admin.json,
         ]
     }
 
@@ -63,6 +66,7 @@ public struct DaemonStatus: Hashable, Sendable {
             recentRejections: try reader.strings("recentRejections"),
             badConfigurations: try reader.integer("badConfigurations"),
             lastConfigurationError: try reader.optionalString("lastConfigurationError"),
+            engine: try EngineActivity(json: reader.object("engine")),
             admin: try AdminCounters(json: reader.object("admin")))
     }
 }

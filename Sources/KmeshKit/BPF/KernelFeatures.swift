@@ -39,7 +39,8 @@ public enum KernelFeatures {
             load(BPF_CGROUP_INET4_CONNECT, [move(1, 0), call(BPF_FUNC_set_retval), move(0, 1), exit])
         },
         KernelProbe("bounded loops and 1,000,000 verified instructions", since: "5.3") {
-            load(BPF_CGROUP_INET4_CONNECT, [move(1, 0), add(1, 1), jumpBackWhileLess(1, 8), move(0, 1), exit])
+            load(
+                BPF_CGROUP_INET4_CONNECT, [move(1, 0), add(1, 1), jumpBackWhileLess(1, 8), move(0, 1), exit])
         },
         KernelProbe("attachment of cgroup programs by links", since: "5.7") {
             linkToNothing()

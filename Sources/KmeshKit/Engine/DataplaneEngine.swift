@@ -15,6 +15,12 @@ public protocol DataplaneEngine: Actor {
     /// The workload's new connections are no longer steered. One that is not enrolled is fine.
     func withdraw(_ id: LocalWorkload.ID) async throws(EngineError)
 
+    /// Does what waits, such as writes that the kernel refused for the moment. Called about once a second.
+    func tend() async
+
+    /// How the engine has worked so far.
+    func activity() async -> EngineActivity
+
     /// What is in force now, read from the kernel.
     func snapshot() async -> EngineSnapshot
 

@@ -12,6 +12,15 @@ public enum ResourceChange<Resource: Sendable>: Sendable {
     case remove(MeshResourceName)
 }
 
+extension ResourceChange<MeshResource> {
+    public var name: MeshResourceName {
+        switch self {
+        case .upsert(let resource): resource.name
+        case .remove(let name): name
+        }
+    }
+}
+
 extension ResourceChange: Equatable where Resource: Equatable {}
 
 public struct RejectedResource: Hashable, Sendable, CustomStringConvertible {

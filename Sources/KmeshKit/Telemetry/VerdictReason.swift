@@ -74,7 +74,8 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .noLocalEndpoint: "Refused: no endpoint where the service's strict locality asks for one."
         case .undeclaredPort: "Refused: the service does not declare the port."
         case .incomplete: "Let pass: the maps were incomplete in every attempt; see kmeshctl verify."
-        case .noPeerStorage: "Steered, but getpeername will show the endpoint: no memory for the socket's storage."
+        case .noPeerStorage:
+            "Steered, but getpeername will show the endpoint: no memory for the socket's storage."
         case .noUDPReply: "Steered, but replies will show the endpoint: the reply could not be noted."
         case .retried: "An update crossed the reading of the maps, and it was read again."
         case .affinityCreated: "ClientIP affinity was noted for a client."

@@ -138,7 +138,7 @@ struct kmesh_peer {
 
 /* Constants of the programs: the whole of their .rodata, set before they are loaded. */
 struct kmesh_l4_settings {
-	__u32 pass_without_endpoint; /* leave a service without a healthy endpoint alone instead of refusing */
+	__u32 pass_without_endpoint; /* leave a service without an endpoint alone instead of refusing */
 };
 
 _Static_assert(sizeof(struct kmesh_frontend_key) == 20, "layout");

@@ -1,0 +1,61 @@
+/// Answers what comes in at the admin socket.
+internal import KmeshKit
+internal import Logging
+
+struct AdminHandler: Sendable {
+    let engine: any DataplaneEngine
+    let enrollment: Enrollment
+    let record: DaemonRecord
+    let counters: @Sendable () -> AdminCounters
+    let log = Logger(label: "admin")
+
+    func answer(_ request: AdminRequest) async -> AdminResponse {
+        switch request {
+        case .enroll(let request): await enroll(request)
+        case .withdraw(let request): await withdraw(request)
+        case .dump(let sections): .dump(await engine.snapshot(), sections)
+        case .verify: await verify()
+        case .version: .version(VersionReport(mode: engine.mode.rawValue))
+        case .status:
+            .status(
+                record.status(
+                    enrolled: await enrollment.workloads.count, engine: await engine.activity(),
+                    admin: counters()))
+        }
+    }
+
+    private func enroll(_ request: EnrollmentRequest) async -> AdminResponse {
+        do throws(EnrollmentError) {
+            let workload = try await enrollment.enroll(request)
+            log.info(
+                "enrolled pod \(workload.pod)",
+                metadata: [
+                    "uid": "\(workload.id)", "cookie": "\(workload.networkNamespace.cookie)",
+                    "address": "\(workload.addresses[0])",
+                ])
+            return .enrolled(workload)
+        } catch {
+            log.warning("enrolment refused: \(error)")
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func withdraw(_ request: WithdrawalRequest) async -> AdminResponse {
+        do throws(EnrollmentError) {
+            let workloads = try await enrollment.withdraw(request)
+            for workload in workloads { log.info("withdrew pod \(workload.pod)", metadata: ["uid": "\(workload.id)"]) }
+            return .withdrawn(workloads)
+        } catch {
+            log.warning("withdrawal refused: \(error)")
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func verify() async -> AdminResponse {
+        do {
+            return .differences(try await engine.verify())
+        } catch {
+            return .error(.failed, "cannot verify: \(error)")
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// Carries changes from the source to the engine, and says what was refused.
+internal import KmeshKit
+internal import Logging
+
+struct ConfigurationApplier: Sendable {
+    private let engine: any DataplaneEngine
+    private let source: any ConfigurationSource
+    private let record: DaemonRecord
+    private let log = Logger(label: "config")
+
+    init(_ engine: any DataplaneEngine, _ source: any ConfigurationSource, _ record: DaemonRecord) {
+        self.engine = engine
+        self.source = source
+        self.record = record
+    }
+
+    /// Applies every change until the task is cancelled.
+    func follow() async {
+        while !Task.isCancelled {
+            do throws(ConfigurationError) {
+                guard let update = try await source.next() else { return }
+                await apply(update)
+            } catch {
+                record.failed(error)
+                for problem in error.problems { log.error("\(problem)") }
+                log.error("the configuration stays as it was", metadata: ["source": "\(source.name)"])
+            }
+        }
+    }
+
+    func apply(_ update: ConfigurationUpdate) async {
+        for note in update.notes { log.info("\(note)") }
+        var rejected: [RejectedResource] = []
+        for handler in engine.handlers {
+            guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
+            rejected += await handler.apply(update.changes)
+        }
+        record.applied(rejecting: rejected)
+        for resource in rejected.prefix(DaemonStatus.recentLimit) { log.error("refused: \(resource)") }
+        if rejected.count > DaemonStatus.recentLimit {
+            log.error("refused: \(rejected.count - DaemonStatus.recentLimit) resources more")
+        }
+        let metadata: Logger.Metadata = ["changes": "\(update.changes.count)", "refused": "\(rejected.count)"]
+        log.log(level: update.changes.isEmpty ? .debug : .info, "applied", metadata: metadata)
+    }
+}

@@ -1,0 +1,132 @@
+/// The daemon: brings a configuration source, an engine and the admin socket together until a signal ends it.
+public import KmeshKit
+internal import Logging
+
+public struct Daemon: Sendable {
+    private let options: DaemonOptions
+    private let engine: any DataplaneEngine
+    private let source: any ConfigurationSource
+    private let log = Logger(label: "daemon")
+
+    public init(_ options: DaemonOptions, engine: any DataplaneEngine, source: any ConfigurationSource) {
+        self.options = options
+        self.engine = engine
+        self.source = source
+    }
+
+    /// Runs until SIGTERM or SIGINT. An error before the engine starts leaves the kernel as it was.
+    public func run(signals: AsyncStream<ProcessSignal>) async throws(DaemonError) {
+        // First of all, so that a second daemon changes nothing.
+        let lock = try lockStateDirectory()
+        let server = try openAdminServer()
+        let store = try await recoverEnrollments()
+        // A configuration that cannot be used ends the start before traffic is touched.
+        let first = try await readConfiguration()
+        try await startEngine(enrolling: store.workloads)
+
+        // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
+        let outcome = await serve(server, store, first, signals)
+        do throws(EngineError) {
+            try await engine.stop(options.onExit)
+            log.info("ended", metadata: ["kept": "\(options.onExit == .keepPinned)"])
+        } catch {
+            log.error("\(error)")
+        }
+        lock.release()
+        try outcome.get()
+    }
+
+    private func serve(
+        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate,
+        _ signals: AsyncStream<ProcessSignal>
+    ) async -> Result<Void, DaemonError> {
+        do {
+            let record = DaemonRecord(options, mode: engine.mode, source: source.name)
+            let configuration = ConfigurationApplier(engine, source, record)
+            let enrollment = try await Enrollment(store: store, engine: engine)
+            let admin = AdminHandler(
+                engine: engine, enrollment: enrollment, record: record, counters: { server.counters })
+            await configuration.apply(first)
+            log.info("ready", metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { try await server.run { await admin.answer($0) } }
+                group.addTask { await configuration.follow() }
+                group.addTask { await tend() }
+                group.addTask { try await heed(signals) }
+            }
+        } catch is AskedToEnd {
+            return .success(())
+        } catch let error as EnrollmentError {
+            return .failure(.enrollment(error))
+        } catch let error as AdminError {
+            return .failure(.admin(error))
+        } catch {
+            preconditionFailure("unexpected error: \(error)")
+        }
+        return .success(())
+    }
+
+    /// Gives the engine its second, until the task is cancelled.
+    private func tend() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil { await engine.tend() }
+    }
+
+    /// Returns by an error, which ends the other parts too.
+    private func heed(_ signals: AsyncStream<ProcessSignal>) async throws {
+        for await signal in signals {
+            switch signal {
+            case .hangUp:
+                log.info("SIGHUP: reading the configuration again")
+                source.reload()
+            case .terminate, .interrupt:
+                throw AskedToEnd()
+            }
+        }
+        throw AskedToEnd()
+    }
+}
+
+/// Ends the daemon in good order.
+private struct AskedToEnd: Error {}
+
+// The steps of the start.
+extension Daemon {
+    private func lockStateDirectory() throws(DaemonError) -> FileLock {
+        try DaemonState.lock(options.stateDirectory)
+    }
+
+    private func openAdminServer() throws(DaemonError) -> AdminServer {
+        do throws(AdminError) {
+            return try AdminServer(path: options.adminSocket, limits: options.adminLimits)
+        } catch {
+            throw .admin(error)
+        }
+    }
+
+    private func recoverEnrollments() async throws(DaemonError) -> EnrollmentStore {
+        do throws(EnrollmentError) {
+            var (store, damage) = try EnrollmentStore.open(stateDirectory: options.stateDirectory)
+            if let damage { log.error("\(damage)") }
+            for report in try await store.removeStale() { log.warning("\(report)") }
+            return store
+        } catch {
+            throw .enrollment(error)
+        }
+    }
+
+    private func readConfiguration() async throws(DaemonError) -> ConfigurationUpdate {
+        do throws(ConfigurationError) {
+            return try await source.start()
+        } catch {
+            throw .badConfiguration(source: source.name, error)
+        }
+    }
+
+    private func startEngine(enrolling workloads: [LocalWorkload]) async throws(DaemonError) {
+        do throws(EngineError) {
+            try await engine.start(enrolling: workloads)
+        } catch {
+            throw .engine(error)
+        }
+    }
+}

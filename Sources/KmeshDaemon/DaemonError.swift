@@ -1,0 +1,32 @@
+/// Why the daemon ended though nobody asked it to.
+public import KmeshKit
+
+public enum DaemonError: Error, Hashable, Sendable {
+    case alreadyRunning(pid: String, lock: String)
+    case stateDirectoryUnusable(path: String, errno: Errno)
+    case noCgroupHierarchy
+    case badConfiguration(source: String, ConfigurationError)
+    case engine(EngineError)
+    case enrollment(EnrollmentError)
+    case admin(AdminError)
+    case signalsUnavailable(Errno)
+}
+
+extension DaemonError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .alreadyRunning(let pid, let lock):
+            "a daemon runs already (pid \(pid) holds \(lock)); end it first, or use another --state-dir"
+        case .stateDirectoryUnusable(let path, let errno):
+            "cannot use the state directory \(path): \(errno); give another --state-dir"
+        case .noCgroupHierarchy:
+            "no cgroup v2 hierarchy is mounted; mount one, or name its directory with --cgroup2-path"
+        case .badConfiguration(let source, let error):
+            "the configuration \(source) cannot be used:\n\(error)"
+        case .engine(let error): "\(error)"
+        case .enrollment(let error): "\(error)"
+        case .admin(let error): "\(error)"
+        case .signalsUnavailable(let errno): "cannot wait for signals: \(errno)"
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// What has happened since the start, for `kmeshctl status`.
+internal import KmeshKit
+internal import Synchronization
+
+final class DaemonRecord: Sendable {
+    private struct State {
+        var updates: UInt64 = 0
+        var rejected: UInt64 = 0
+        var recentRejections: [String] = []
+        var badConfigurations: UInt64 = 0
+        var lastConfigurationError: String?
+    }
+
+    private let state = Mutex(State())
+    private let start = ContinuousClock.now
+    private let options: DaemonOptions
+    private let source: String
+    private let mode: EngineMode
+
+    init(_ options: DaemonOptions, mode: EngineMode, source: String) {
+        self.options = options
+        self.mode = mode
+        self.source = source
+    }
+
+    func applied(rejecting rejected: [RejectedResource]) {
+        state.withLock { state in
+            state.updates += 1
+            state.rejected += UInt64(rejected.count)
+            let all = state.recentRejections + rejected.suffix(DaemonStatus.recentLimit).map(\.description)
+            state.recentRejections = all.suffix(DaemonStatus.recentLimit)
+            state.lastConfigurationError = nil
+        }
+    }
+
+    func failed(_ error: ConfigurationError) {
+        state.withLock { state in
+            state.badConfigurations += 1
+            state.lastConfigurationError = error.description
+        }
+    }
+
+    func status(enrolled: Int, engine: EngineActivity, admin: AdminCounters) -> DaemonStatus {
+        state.withLock { state in
+            DaemonStatus(
+                mode: mode.rawValue, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
+                uptime: UInt64(max(0, start.duration(to: .now).components.seconds)), enrolled: UInt64(enrolled),
+                updates: state.updates, rejected: state.rejected, recentRejections: state.recentRejections,
+                badConfigurations: state.badConfigurations, lastConfigurationError: state.lastConfigurationError,
+                engine: engine, admin: admin)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+/// What a restart finds in the maps: services take over what is theirs, so that ids and slots stay as they are;
+/// whatever nobody takes is garbage.
+internal import CKmeshABI
+
+struct AdoptedMaps: Sendable {
+    let occupancy: MapCounts
+    private var frontends: [FrontendKey: FrontendValue]
+    private var damagedFrontends: [FrontendKey]
+    private var ports: [UInt32: AdoptedPort] = [:]
+
+    init(reading maps: L4Maps) throws(MapError) {
+        var occupancy = MapCounts()
+        let frontends = try maps.frontends.contents()
+        self.frontends = frontends.entries
+        damagedFrontends = frontends.damaged
+        occupancy.frontends = frontends.entries.count + frontends.damaged.count
+        let services = try maps.services.contents()
+        for (key, value) in services.entries { ports[key.serviceID, default: AdoptedPort()].value = .found(value) }
+        for key in services.damaged { ports[key.serviceID, default: AdoptedPort()].value = .damaged }
+        occupancy.services = services.entries.count + services.damaged.count
+        let slots = try maps.slots.contents()
+        for (key, value) in slots.entries {
+            let slot = AdoptedPort.Slot(tier: key.tier, index: key.index, endpointID: value.endpointID)
+            ports[key.serviceID, default: AdoptedPort()].slots.append(slot)
+        }
+        for key in slots.damaged {
+            let slot = AdoptedPort.Slot(tier: key.tier, index: key.index, endpointID: 0)
+            ports[key.serviceID, default: AdoptedPort()].slots.append(slot)
+        }
+        occupancy.slots = slots.entries.count + slots.damaged.count
+        occupancy.tables = try Self.readTables(maps, &ports)
+        let endpoints = try maps.endpoints.contents()
+        for (key, value) in endpoints.entries {
+            ports[key.serviceID, default: AdoptedPort()].endpoints.append((key.endpointID, value))
+        }
+        for key in endpoints.damaged {
+            ports[key.serviceID, default: AdoptedPort()].endpoints.append((key.endpointID, nil))
+        }
+        occupancy.endpoints = endpoints.entries.count + endpoints.damaged.count
+        self.occupancy = occupancy
+    }
+
+    /// Keeps digests only: a table is large.
+    private static func readTables(_ maps: L4Maps, _ ports: inout [UInt32: AdoptedPort]) throws(MapError) -> Int {
+        let tables = try maps.tables.contents()
+        for (key, value) in tables.entries {
+            ports[key.serviceID, default: AdoptedPort()].table = .found(value.digest)
+        }
+        for key in tables.damaged { ports[key.serviceID, default: AdoptedPort()].table = .found(0) }
+        return tables.entries.count + tables.damaged.count
+    }
+
+    /// Every id that the maps mention.
+    var serviceIDs: Set<UInt32> {
+        var ids = Set(ports.keys)
+        for value in frontends.values { ids.insert(value.serviceID) }
+        ids.remove(0)
+        return ids
+    }
+
+    /// What is there of `service`: the ids that its addresses and ports lead to. `repairs` removes what is
+    /// damaged or not referred to.
+    mutating func claim(_ service: Service, repairs: inout MapChanges) -> AppliedService? {
+        var applied = AppliedService()
+        for port in service.ports {
+            for family in AddressFamily.allCases {
+                let key = ServicePortKey(port: port.port, transport: port.transport, family: family)
+                let addresses = Set(service.addresses.filter { $0.family == family }).sorted()
+                guard applied.port(key) == nil, let state = claim(key, addresses, repairs: &repairs) else {
+                    continue
+                }
+                applied.ports.append(state)
+            }
+        }
+        guard !applied.ports.isEmpty || service.ports.isEmpty else { return nil }
+        applied.addresses = Set(service.addresses).sorted().filter { address in
+            frontends[FrontendKey(markerOf: address)]?.serviceID == 0
+        }
+        return applied.isEmpty ? nil : applied
+    }
+
+    private mutating func claim(
+        _ key: ServicePortKey, _ addresses: [IPAddress], repairs: inout MapChanges
+    ) -> ServicePortState? {
+        func frontend(_ address: IPAddress) -> FrontendKey {
+            FrontendKey(address: address, port: key.port, transport: key.transport)
+        }
+        for address in addresses {
+            guard let id = frontends[frontend(address)]?.serviceID, id != 0,
+                let found = ports[id], found.value != .absent
+            else { continue }
+            let own = addresses.filter { frontends[frontend($0)]?.serviceID == id }
+            for address in own { frontends[frontend(address)] = nil }
+            ports[id] = nil
+            return found.state(id: id, key: key, frontends: own, repairs: &repairs)
+        }
+        return nil
+    }
+
+    /// Forgets the markers that `table` has, and returns the removal of all that nobody claimed.
+    func garbage(besides table: FrontendTable) -> MapChanges {
+        var changes = MapChanges()
+        changes.frontends.removes = frontends.filter { key, value in
+            !(key.isMarker && key.port == 0 && value.serviceID == 0 && table.markers[key.address] != nil)
+        }.keys + damagedFrontends
+        for (id, port) in ports.sorted(by: { $0.key < $1.key }) {
+            if port.value != .absent { changes.services.removes.append(ServiceMapKey(serviceID: id)) }
+            if port.table != .absent { changes.tables.removes.append(ServiceMapKey(serviceID: id)) }
+            changes.slots.removes += port.slots.map {
+                SlotKey(serviceID: id, tier: $0.tier, index: $0.index)
+            }
+            changes.endpoints.removes += port.endpoints.map { EndpointKey(serviceID: id, endpointID: $0.id) }
+        }
+        return changes
+    }
+}
+
+/// What the maps hold under one service id.
+struct AdoptedPort: Sendable {
+    enum Value: Hashable, Sendable {
+        case absent, damaged
+        case found(ServiceValue)
+    }
+
+    struct Slot: Sendable {
+        let tier: UInt32
+        let index: UInt32
+        /// 0 for a damaged entry.
+        let endpointID: UInt32
+    }
+
+    var value = Value.absent
+    var slots: [Slot] = []
+    var table = ServicePortState.TableInMap.absent
+    /// A damaged endpoint has no value.
+    var endpoints: [(id: UInt32, value: EndpointValue?)] = []
+
+    /// The service port that this makes. Slots are taken up to the first gap, endpoints once each.
+    func state(
+        id: UInt32, key: ServicePortKey, frontends: [IPAddress], repairs: inout MapChanges
+    ) -> ServicePortState {
+        var placed = intactEndpoints(serviceID: id, repairs: &repairs)
+        var tiers: [TierSlots] = []
+        for (tier, slots) in Dictionary(grouping: slots, by: \.tier).sorted(by: { $0.key < $1.key }) {
+            let limit = tier < UInt32(KMESH_TIERS_MAX) ? slots.count : 0
+            var ids = [UInt32?](repeating: nil, count: limit)
+            for slot in slots where slot.index < limit { ids[Int(slot.index)] = slot.endpointID }
+            let present = ids.prefix { $0 != nil }.compactMap { $0 }
+            let taken = present.map { endpointID -> UInt32 in
+                guard placed[endpointID]?.tier == EndpointTier.none else { return 0 }
+                placed[endpointID]?.tier = UInt8(tier)
+                return endpointID
+            }
+            repairs.slots.removes += slots.filter { $0.index >= taken.count }.map {
+                SlotKey(serviceID: id, tier: tier, index: $0.index)
+            }
+            if !taken.isEmpty { tiers.append(TierSlots(tier: UInt8(tier), ids: taken)) }
+        }
+        var found = ServiceValue(policy: 0, flags: 0, tier: 0, endpointCount: 0, affinityTimeout: 0)
+        if case .found(let value) = value { found = value }
+        return ServicePortState(
+            id: id, key: key, frontends: frontends, value: found,
+            endpoints: placed.values.sorted { $0.identity < $1.identity }, tiers: tiers, table: table,
+            lastEndpointID: endpoints.lazy.map(\.id).max() ?? 0)
+    }
+
+    private func intactEndpoints(
+        serviceID: UInt32, repairs: inout MapChanges
+    ) -> [UInt32: ServicePortState.PlacedEndpoint] {
+        var intact: [UInt32: ServicePortState.PlacedEndpoint] = [:]
+        var known: Set<EndpointIdentity> = []
+        for (id, value) in endpoints.sorted(by: { $0.id < $1.id }) {
+            let identity = value.map { EndpointIdentity(address: $0.address, port: $0.port) }
+            if id != 0, let identity, known.insert(identity).inserted {
+                intact[id] = ServicePortState.PlacedEndpoint(
+                    identity: identity, tier: EndpointTier.none, id: id, weight: 0)
+            } else {
+                repairs.endpoints.removes.append(EndpointKey(serviceID: serviceID, endpointID: id))
+            }
+        }
+        return intact
+    }
+}

@@ -1,0 +1,90 @@
+/// Which service port answers each address and port that clients dial. An address that services share has one
+/// marker for all of them.
+
+struct FrontendTable: Sendable {
+    fileprivate(set) var owners: [FrontendKey: UInt32] = [:]
+    /// How many services have the address.
+    fileprivate(set) var markers: [IPAddress: Int] = [:]
+
+    /// Takes over what was found in the map after a restart, where it is what the service would have written.
+    mutating func adopt(_ service: AppliedService) {
+        for (key, id) in service.frontends { owners[key] = id }
+        for address in service.addresses { markers[address, default: 0] += 1 }
+    }
+}
+
+/// What the services of one update give up and claim. `table` is always the one that the update starts from.
+struct FrontendClaims {
+    private var released: Set<FrontendKey> = []
+    private var claimed: [FrontendKey: UInt32] = [:]
+    private var markerChanges: [IPAddress: Int] = [:]
+    /// In the order of the update, so that equal updates make equal writes.
+    private var touched: [FrontendKey] = []
+    private var touchedAddresses: [IPAddress] = []
+
+    mutating func release(_ service: AppliedService) {
+        for (key, _) in service.frontends where released.insert(key).inserted { touched.append(key) }
+        for address in service.addresses { changeMarker(address, by: -1) }
+    }
+
+    /// The first address and port of `service` that another service port has.
+    func conflict(of service: AppliedService, in table: FrontendTable) -> (key: FrontendKey, owner: UInt32)? {
+        for (key, _) in service.frontends {
+            if let owner = claimed[key] ?? (released.contains(key) ? nil : table.owners[key]) {
+                return (key, owner)
+            }
+        }
+        return nil
+    }
+
+    /// How many entries of the map `service` adds to those that are there or claimed.
+    func insertions(of service: AppliedService, in table: FrontendTable) -> Int {
+        let keys = service.frontends.count { key, _ in table.owners[key] == nil && claimed[key] == nil }
+        let markers = service.addresses.count { table.markers[$0] == nil && (markerChanges[$0] ?? 0) == 0 }
+        return keys + markers
+    }
+
+    mutating func claim(_ service: AppliedService) {
+        for (key, id) in service.frontends {
+            claimed[key] = id
+            if !released.contains(key) { touched.append(key) }
+        }
+        for address in service.addresses { changeMarker(address, by: 1) }
+    }
+
+    private mutating func changeMarker(_ address: IPAddress, by change: Int) {
+        if markerChanges[address] == nil { touchedAddresses.append(address) }
+        markerChanges[address, default: 0] += change
+    }
+
+    /// Puts the claims into `table` and returns the writes. An address is marked after its ports are there and
+    /// unmarked before they go: a port is not refused in between.
+    func commit(to table: inout FrontendTable) -> MapBatch<MapEntry<FrontendKey, FrontendValue>> {
+        var batch = MapBatch<MapEntry<FrontendKey, FrontendValue>>()
+        var removedPorts: [FrontendKey] = []
+        for key in touched {
+            let old = table.owners[key], new = claimed[key]
+            guard old != new else { continue }
+            table.owners[key] = new
+            if let new {
+                batch.upserts.append(MapEntry(key, FrontendValue(serviceID: new)))
+                batch.insertions += old == nil ? 1 : 0
+            } else {
+                removedPorts.append(key)
+            }
+        }
+        for address in touchedAddresses {
+            let old = table.markers[address] ?? 0, new = old + (markerChanges[address] ?? 0)
+            precondition(new >= 0, "an address was released more often than claimed")
+            table.markers[address] = new == 0 ? nil : new
+            if old == 0, new > 0 {
+                batch.upserts.append(MapEntry(FrontendKey(markerOf: address), FrontendValue(serviceID: 0)))
+                batch.insertions += 1
+            } else if old > 0, new == 0 {
+                batch.removes.append(FrontendKey(markerOf: address))
+            }
+        }
+        batch.removes += removedPorts
+        return batch
+    }
+}

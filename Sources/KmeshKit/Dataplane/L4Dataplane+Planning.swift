@@ -1,0 +1,137 @@
+/// Which services come into force as the configuration wants them, and which are refused.
+
+extension L4Dataplane {
+    /// A service on its way from one form to the next.
+    private struct Transition {
+        let key: ServiceKey
+        let old: AppliedService?
+        let new: AppliedService
+        /// All but those of frontends.
+        let changes: MapChanges
+        /// Ids that were given out for it.
+        let newIDs: [UInt32]
+        var movesFrontends: Bool { !new.hasSameFrontends(as: old ?? AppliedService()) }
+    }
+
+    /// Decides which of the services come into force as the configuration wants them, and queues their writes.
+    mutating func plan(_ keys: [ServiceKey]) {
+        var transitions: [Transition] = []
+        for key in keys {
+            do throws(ProjectionError) {
+                transitions.append(try transition(of: key))
+            } catch {
+                rejections[key] = "\(error)"
+            }
+        }
+        if let settlement = settle(transitions) {
+            commit(transitions, settlement)
+            return
+        }
+        // Services that exchange addresses and do not fit refuse each other in turn: one after the other, it ends.
+        for transition in transitions {
+            if let settlement = settle([transition]) { commit([transition], settlement) }
+        }
+    }
+
+    private mutating func transition(of key: ServiceKey) throws(ProjectionError) -> Transition {
+        let old = inForce[key]
+        guard let service = services[key] else {
+            var changes = MapChanges()
+            for port in old?.ports ?? [] { changes.append(port.removal()) }
+            return Transition(key: key, old: old, new: AppliedService(), changes: changes, newIDs: [])
+        }
+        let wanted = try ServiceProjection(locality: locality).project(service, workloads: workloads)
+        var new = AppliedService(addresses: Set(service.addresses).sorted(), ports: [])
+        var changes = MapChanges()
+        var newIDs: [UInt32] = []
+        for port in wanted {
+            var state: ServicePortState
+            if let present = old?.port(port.key) {
+                state = present
+            } else {
+                state = ServicePortState(id: ids.allocate(), key: port.key)
+                newIDs.append(state.id)
+                names[state.id] = key
+            }
+            changes.append(state.update(to: port))
+            new.ports.append(state)
+        }
+        for port in old?.ports ?? [] where new.port(port.key) == nil { changes.append(port.removal()) }
+        return Transition(key: key, old: old, new: new, changes: changes, newIDs: newIDs)
+    }
+
+    private struct Settlement {
+        var claims: FrontendClaims
+        /// Transitions that cannot be made, by their index.
+        var refused: [Int: String] = [:]
+    }
+
+    /// Finds those of the transitions that can be made together. A service that is refused keeps its frontends,
+    /// which may refuse others: so it is tried again without it. `nil` when that does not come to an end soon.
+    private func settle(_ transitions: [Transition]) -> Settlement? {
+        var refused: [Int: String] = [:]
+        for _ in 0..<8 {
+            var settlement = Settlement(claims: FrontendClaims(), refused: refused)
+            for (index, transition) in transitions.enumerated() where refused[index] == nil {
+                guard transition.movesFrontends, let old = transition.old else { continue }
+                settlement.claims.release(old)
+            }
+            var added = MapCounts()
+            for (index, transition) in transitions.enumerated() where refused[index] == nil {
+                if let reason = claim(transition, &settlement.claims, &added) {
+                    settlement.refused[index] = reason
+                }
+            }
+            let keepsOld = settlement.refused.keys.contains {
+                refused[$0] == nil && transitions[$0].old != nil
+            }
+            guard keepsOld else { return settlement }
+            refused = settlement.refused
+        }
+        return nil
+    }
+
+    /// Claims frontends and room, or says why that is not possible.
+    private func claim(
+        _ transition: Transition, _ claims: inout FrontendClaims, _ added: inout MapCounts
+    ) -> String? {
+        var additions = transition.changes.insertions
+        if transition.movesFrontends {
+            if let (key, id) = claims.conflict(of: transition.new, in: frontends) {
+                let owner = names[id].map { "Service \($0)" } ?? "another service"
+                return "wants address \(key.address) with port \(key.port), which belongs to "
+                    + "\(owner): give each its own"
+            }
+            additions.frontends = claims.insertions(of: transition.new, in: frontends)
+        }
+        let held = reconciler.occupancy + added
+        if let reason = held.shortage(adding: additions, capacities: reconciler.capacities) { return reason }
+        added += additions
+        if transition.movesFrontends { claims.claim(transition.new) }
+        return nil
+    }
+
+    private mutating func commit(_ transitions: [Transition], _ settlement: Settlement) {
+        var changes = MapChanges()
+        for (index, transition) in transitions.enumerated() {
+            if let reason = settlement.refused[index] {
+                rejections[transition.key] = reason
+                forget(transition.newIDs)
+                continue
+            }
+            rejections[transition.key] = nil
+            inForce[transition.key] = transition.new.isEmpty ? nil : transition.new
+            forget((transition.old?.ports ?? []).filter { transition.new.port($0.key) == nil }.map(\.id))
+            changes.append(transition.changes)
+        }
+        changes.frontends = settlement.claims.commit(to: &frontends)
+        reconciler.enqueue(changes)
+    }
+
+    private mutating func forget(_ serviceIDs: [UInt32]) {
+        for id in serviceIDs {
+            ids.release(id)
+            names[id] = nil
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// What is in force at L4, as values for people and tools.
+
+extension L4Dataplane {
+    /// Services and frontends, sorted; what is not of L4 is empty.
+    public func snapshot(mode: EngineMode) -> EngineSnapshot {
+        var snapshot = EngineSnapshot(mode: mode)
+        for (key, service) in inForce.sorted(by: { $0.key < $1.key }) {
+            for port in service.ports { snapshot.services.append(port.snapshot(of: key)) }
+        }
+        for (key, id) in frontends.owners {
+            let transport = TransportProtocol(rawValue: key.transport)
+            snapshot.frontends.append(
+                FrontendSnapshot(address: key.address, port: key.port, transport: transport, serviceID: id))
+        }
+        for address in frontends.markers.keys {
+            snapshot.frontends.append(FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: 0))
+        }
+        snapshot.frontends.sort {
+            ($0.address, $0.port, $0.transport?.rawValue ?? 0)
+                < ($1.address, $1.port, $1.transport?.rawValue ?? 0)
+        }
+        return snapshot
+    }
+}
+
+extension ServicePortState {
+    fileprivate func snapshot(of service: ServiceKey) -> ServiceSnapshot {
+        var places: [UInt32: UInt32] = [:]
+        for tier in tiers {
+            for (index, id) in tier.ids.enumerated() { places[id] = UInt32(index) }
+        }
+        let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
+        return ServiceSnapshot(
+            id: id, service: service.description, port: key.port, transport: key.transport, family: key.family,
+            policy: policy ?? .random, tier: value.tier,
+            affinityTimeout: hasAffinity ? value.affinityTimeout : nil,
+            endpoints: endpoints.map {
+                EndpointSnapshot(
+                    id: $0.id, address: $0.identity.address, port: $0.identity.port, tier: UInt32($0.tier),
+                    slot: places[$0.id] ?? 0)
+            })
+    }
+}

@@ -1,0 +1,131 @@
+/// Steering at L4 for both engines: keeps the configuration and the maps in step, service by service. A service is
+/// in force with all of its ports or not at all, and what is refused leaves what ran before it.
+public struct L4Dataplane: Sendable {
+    private let localNode: String
+    var locality: Locality
+    var services = ServiceStore()
+    var workloads = WorkloadStore()
+    var inForce: [ServiceKey: AppliedService] = [:]
+    var frontends = FrontendTable()
+    var reconciler: MapReconciler
+    var ids = NumericIDs()
+    var names: [UInt32: ServiceKey] = [:]
+    /// What an earlier run left; until the first configuration is applied.
+    private var adopted: AdoptedMaps?
+    /// Services of the configuration that are not in force as it wants them, and why.
+    public internal(set) var rejections: [ServiceKey: String] = [:]
+
+    /// - Parameter localNode: this node's name, from which near and far are seen; may be empty.
+    public init(maps: L4Maps, localNode: String) {
+        self.localNode = localNode
+        locality = Locality(node: localNode)
+        reconciler = MapReconciler(maps: maps, occupancy: MapCounts())
+    }
+
+    /// Reads the maps as an earlier run left them. The first configuration that is applied takes over what fits
+    /// to it; the rest is removed then.
+    public mutating func adopt() throws(MapError) {
+        let found = try AdoptedMaps(reading: reconciler.maps)
+        for id in found.serviceIDs { ids.reserve(id) }
+        reconciler = MapReconciler(maps: reconciler.maps, occupancy: found.occupancy)
+        adopted = found
+    }
+
+    /// Applies `changes` as one step. `rejected` are the services that they concern and that cannot be in force;
+    /// each leaves what ran before it. A service that finds no room or whose address another one has is tried
+    /// again when something went.
+    public mutating func apply(
+        _ changes: [ResourceChange<MeshResource>]
+    ) -> (rejected: [RejectedResource], writes: Int) {
+        var affected = ServiceKeyList()
+        for change in changes { record(change, &affected) }
+        takeOver()
+        var keys = planningOrder(affected.keys)
+        var writes = 0
+        repeat {
+            plan(keys)
+            let tally = reconciler.flush()
+            writes += tally.writes
+            // Services that did not fit get the room of those that went.
+            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
+        } while !keys.isEmpty
+        let rejected = affected.keys.compactMap { key in
+            rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
+        }
+        return (rejected, writes)
+    }
+
+    /// Writes again what a map refused for the moment. Returns the number of writes.
+    public mutating func retryPending() -> Int { reconciler.flush().writes }
+
+    /// Writes that wait for the next `apply` or `retryPending`.
+    public var pendingWrites: Int { reconciler.pendingWrites }
+
+    /// Why writes wait.
+    public var stall: MapError? { reconciler.stall }
+
+    /// Entries in the maps, or on their way there.
+    public var entryCounts: MapCounts { reconciler.occupancy }
+
+    public var serviceCount: Int { services.count }
+    public var workloadCount: Int { workloads.count }
+
+    private mutating func record(_ change: ResourceChange<MeshResource>, _ affected: inout ServiceKeyList) {
+        switch change {
+        case .upsert(.service(let service)):
+            if services.upsert(service) { affected.insert(service.key) }
+        case .upsert(.workload(let workload)):
+            for key in workloads.upsert(workload) where services[key] != nil { affected.insert(key) }
+        case .upsert(.node(let node)):
+            move(node.name, to: Locality(region: node.region, zone: node.zone, node: localNode), &affected)
+        case .remove(.service(let key)):
+            if services.remove(key) { affected.insert(key) }
+        case .remove(.workload(let uid)):
+            for key in workloads.remove(uid: uid) where services[key] != nil { affected.insert(key) }
+        case .remove(.node(let name)):
+            move(name, to: Locality(node: localNode), &affected)
+        }
+    }
+
+    private mutating func move(_ node: String, to place: Locality, _ affected: inout ServiceKeyList) {
+        guard node == localNode, place != locality else { return }
+        locality = place
+        for key in services.keysWithLocality { affected.insert(key) }
+    }
+
+    /// Lets services take over what is theirs in the maps, and queues the removal of the rest.
+    private mutating func takeOver() {
+        guard var found = adopted else { return }
+        adopted = nil
+        var changes = MapChanges()
+        for key in services.keys.sorted() {
+            guard let service = services[key], let applied = found.claim(service, repairs: &changes) else {
+                continue
+            }
+            inForce[key] = applied
+            frontends.adopt(applied)
+            for port in applied.ports { names[port.id] = key }
+        }
+        for id in found.serviceIDs where names[id] == nil { ids.release(id) }
+        changes.append(found.garbage(besides: frontends))
+        reconciler.enqueue(changes)
+    }
+
+    /// Services in force go first, so that they keep their room; then those that wait, then the new ones.
+    private func planningOrder(_ affected: [ServiceKey]) -> [ServiceKey] {
+        guard !affected.isEmpty else { return [] }
+        let waiting = Set(rejections.keys).subtracting(affected)
+        return affected.filter { inForce[$0] != nil } + waiting.sorted()
+            + affected.filter { inForce[$0] == nil }
+    }
+}
+
+/// Services in the order of their first mention.
+private struct ServiceKeyList {
+    private(set) var keys: [ServiceKey] = []
+    private var known: Set<ServiceKey> = []
+
+    mutating func insert(_ key: ServiceKey) {
+        if known.insert(key).inserted { keys.append(key) }
+    }
+}

@@ -1,0 +1,69 @@
+/// Writes changes to the L4 maps in an order that is safe for programs that read at the same time: what is
+/// referred to is there before the reference, and goes after it. What cannot be written waits, in the same order.
+struct MapReconciler: Sendable {
+    let maps: L4Maps
+    private var pending = MapChanges()
+    /// Entries that are in the maps, or will be when nothing waits any more.
+    private(set) var occupancy: MapCounts
+    /// Why writes wait.
+    private(set) var stall: MapError?
+
+    /// What a flush did.
+    struct Tally {
+        var writes = 0
+        var removals = MapCounts()
+    }
+
+    init(maps: L4Maps, occupancy: MapCounts) {
+        self.maps = maps
+        self.occupancy = occupancy
+    }
+
+    var pendingWrites: Int { pending.count }
+
+    var capacities: MapCounts {
+        MapCounts(
+            frontends: maps.frontends.capacity, services: maps.services.capacity, slots: maps.slots.capacity,
+            tables: maps.tables.capacity, endpoints: maps.endpoints.capacity)
+    }
+
+    /// Adds changes that the next flush makes, after and instead of those that wait.
+    mutating func enqueue(_ changes: MapChanges) {
+        occupancy += changes.insertions
+        occupancy.frontends -= pending.frontends.supersede(with: changes.frontends)
+        occupancy.services -= pending.services.supersede(with: changes.services)
+        occupancy.slots -= pending.slots.supersede(with: changes.slots)
+        occupancy.tables -= pending.tables.supersede(with: changes.tables)
+        occupancy.endpoints -= pending.endpoints.supersede(with: changes.endpoints)
+    }
+
+    /// Writes what waits, until a write fails for good.
+    mutating func flush() -> Tally {
+        var tally = Tally()
+        do throws(MapError) {
+            try writeAll(&tally)
+            stall = nil
+        } catch {
+            stall = error
+        }
+        return tally
+    }
+
+    private mutating func writeAll(_ tally: inout Tally) throws(MapError) {
+        var writer = MapWriter()
+        defer {
+            tally.writes = writer.writes
+            occupancy -= tally.removals
+        }
+        try writer.upsert(&pending.endpoints.upserts, into: maps.endpoints)
+        try writer.upsertTables(&pending.tables.upserts, into: maps.tables)
+        try writer.upsert(&pending.slots.upserts, into: maps.slots)
+        try writer.upsert(&pending.services.upserts, into: maps.services)
+        try writer.upsert(&pending.frontends.upserts, into: maps.frontends)
+        try writer.remove(&pending.frontends.removes, from: maps.frontends, &tally.removals.frontends)
+        try writer.remove(&pending.services.removes, from: maps.services, &tally.removals.services)
+        try writer.remove(&pending.slots.removes, from: maps.slots, &tally.removals.slots)
+        try writer.remove(&pending.tables.removes, from: maps.tables, &tally.removals.tables)
+        try writer.remove(&pending.endpoints.removes, from: maps.endpoints, &tally.removals.endpoints)
+    }
+}

@@ -1,0 +1,89 @@
+/// `kmeshctl enroll` and `kmeshctl withdraw`.
+public import ArgumentParser
+public import KmeshKit
+
+struct EnrollCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enroll", abstract: "Steers the traffic of a pod from now on.")
+
+    @Option(help: "The pod, as namespace/name.")
+    var pod: PodName
+
+    @Option(help: "The pod's uid. [default: its name]")
+    var uid: String?
+
+    @Option(help: "The pod's network namespace: /run/netns/NAME or /proc/PID/ns/net.")
+    var netns: String?
+
+    @Option(help: "A process of the pod, instead of --netns.")
+    var pid: Int32?
+
+    @Option(help: "The pod's cgroup v2 directory.")
+    var cgroup: String?
+
+    @Option(help: "The pod's interface.")
+    var interface = EnrollmentRequest.defaultInterface
+
+    @Option(help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
+    var address: [IPAddress] = []
+
+    @OptionGroup var daemon: ConnectionOptions
+
+    func validate() throws {
+        guard (netns == nil) != (pid == nil) else { throw ValidationError("give either --netns or --pid") }
+        if let pid, pid < 1 { throw ValidationError("--pid must be a process id") }
+    }
+
+    func run() throws {
+        let path = try networkNamespacePath()
+        let request = EnrollmentRequest(
+            pod: pod, uid: uid, networkNamespacePath: path, interface: interface, addresses: address,
+            cgroupPath: cgroup)
+        guard case .enrolled(let workload) = try daemon.ask(.enroll(request)).response else {
+            try daemon.failUnexpected()
+        }
+        print("enrolled \(workload.pod) (\(workload.addresses.map(\.description).joined(separator: ", ")))")
+    }
+
+    private func networkNamespacePath() throws -> String {
+        if let netns { return netns }
+        guard let pid, Files.exists("/proc/\(pid)") else {
+            try fail("there is no process \(pid ?? 0); name one of the pod's with --pid, or use --netns")
+        }
+        return "/proc/\(pid)/ns/net"
+    }
+}
+
+struct WithdrawCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "withdraw", abstract: "Leaves the new connections of a pod alone again.")
+
+    @Option(help: "The pod, as namespace/name.")
+    var pod: PodName?
+
+    @Option(help: "The pod's uid, instead of its name.")
+    var uid: String?
+
+    @OptionGroup var daemon: ConnectionOptions
+
+    func validate() throws {
+        guard (pod == nil) != (uid == nil) else { throw ValidationError("give either --pod or --uid") }
+    }
+
+    func run() throws {
+        let request = uid.map { WithdrawalRequest.id(LocalWorkload.ID($0)) } ?? pod.map(WithdrawalRequest.pod)
+        guard let request else { return }
+        guard case .withdrawn(let workloads) = try daemon.ask(.withdraw(request)).response else {
+            try daemon.failUnexpected()
+        }
+        for workload in workloads { print("withdrew \(workload.pod)") }
+    }
+}
+
+extension PodName: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension IPAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}

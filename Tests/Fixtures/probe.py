@@ -1,0 +1,137 @@
+"""A client that says what its sockets saw, for the end-to-end tests. Prints one JSON object for each line of work.
+
+probe.py tcp ADDRESS PORT [TIMES]         connect, ask, close: who answered, and which peer the socket shows
+probe.py udp ADDRESS PORT [TIMES]         the same with a connected datagram socket
+probe.py sendto ADDRESS PORT [TIMES]      with one unconnected datagram socket for all times
+probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
+probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered
+probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
+An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
+"""
+
+import errno
+import json
+import socket
+import sys
+import time
+
+REQUEST = b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def fields(answer):
+    """The lines `name: value` of the echo server's answer."""
+    lines = answer.decode(errors="replace").split("\r\n\r\n")[-1].splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def show(endpoint):
+    return f"[{endpoint[0]}]:{endpoint[1]}" if ":" in endpoint[0] else f"{endpoint[0]}:{endpoint[1]}"
+
+
+def report(**values):
+    print(json.dumps(values), flush=True)
+
+
+def failed(error):
+    report(error=errno.errorcode.get(error.errno, type(error).__name__))
+
+
+def read_answer(stream):
+    """One whole answer: head, then as many bytes as Content-Length says."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = stream.recv(65536)
+        if not chunk:
+            return data
+        data += chunk
+    head, body = data.split(b"\r\n\r\n", 1)
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    while len(body) < int(lengths[0]):
+        body += stream.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def tcp(address, port, times=1):
+    for _ in range(times):
+        with socket.socket(family(address), socket.SOCK_STREAM) as stream:
+            stream.settimeout(2)
+            try:
+                stream.connect((address, port))
+                stream.sendall(REQUEST)
+                report(peer=show(stream.getpeername()), **fields(read_answer(stream)))
+            except OSError as error:
+                failed(error)
+
+
+def udp(address, port, times=1):
+    for _ in range(times):
+        with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
+            datagrams.settimeout(2)
+            try:
+                datagrams.connect((address, port))
+                datagrams.send(b"hello")
+                answer, sender = datagrams.recvfrom(65536)
+                report(peer=show(datagrams.getpeername()), sender=show(sender), **fields(answer))
+            except OSError as error:
+                failed(error)
+
+
+def sendto(address, port, times=1):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
+        datagrams.settimeout(2)
+        for _ in range(times):
+            try:
+                datagrams.sendto(b"hello", (address, port))
+                answer, sender = datagrams.recvfrom(65536)
+                report(sender=show(sender), **fields(answer))
+            except OSError as error:
+                failed(error)
+
+
+def again(first, first_port, second, second_port):
+    with socket.socket(family(first), socket.SOCK_DGRAM) as datagrams:
+        for address, port in ((first, first_port), (second, int(second_port))):
+            datagrams.connect((address, port))
+            report(peer=show(datagrams.getpeername()))
+
+
+def hold(address, port, seconds=1):
+    answers = 0
+    with socket.socket(family(address), socket.SOCK_STREAM) as stream:
+        stream.settimeout(2)
+        stream.connect((address, port))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            stream.sendall(REQUEST)
+            if not fields(read_answer(stream)):
+                break
+            answers += 1
+            time.sleep(0.05)
+    report(answers=answers)
+
+
+def sticky(address, port, seconds=1):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
+        datagrams.settimeout(0.2)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                datagrams.sendto(b"hello", (address, port))
+                answer, sender = datagrams.recvfrom(65536)
+                report(sender=show(sender), **fields(answer))
+            except OSError as error:
+                failed(error)
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    rest = sys.argv[4:]
+    if what == "again":
+        again(address, port, *rest)
+    else:
+        globals()[what](address, port, *[int(number) for number in rest])
