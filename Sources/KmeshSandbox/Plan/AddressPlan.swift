@@ -2,10 +2,10 @@
 internal import KmeshKit
 
 enum AddressPlan {
-    /// Nodes and pods: 10.244.0.0/16 and fd00:10:244::/112.
-    static let pods = AddressRange(v4: 0x0af4_0000, v4Bits: 16, v6High: 0xfd00_0010_0244_0000, v6Bits: 112)
-    /// Services: 10.96.0.0/16 and fd00:10:96::/112. No route leads there.
-    static let services = AddressRange(v4: 0x0a60_0000, v4Bits: 16, v6High: 0xfd00_0010_0096_0000, v6Bits: 112)
+    /// Nodes and pods: 10.244.0.0/16 and fd00:10:244::/64.
+    static let pods = AddressRange(v4: 0x0af4_0000, v4Bits: 16, v6High: 0xfd00_0010_0244_0000, v6Bits: 64)
+    /// Services: 10.96.0.0/16 and fd00:10:96::/64. No route leads there.
+    static let services = AddressRange(v4: 0x0a60_0000, v4Bits: 16, v6High: 0xfd00_0010_0096_0000, v6Bits: 64)
 
     /// The first node's number is 1, which is also the pods' gateway.
     static let nodeLimit = 255
@@ -44,7 +44,7 @@ struct AddressRange: Hashable, Sendable {
         }
     }
 
-    /// `nil` when the address is not of this range.
+    /// `nil` when the sandbox gives out no such address.
     func number(of address: IPAddress) -> Int? {
         switch address.family {
         case .v4: address.v4Bits >> 16 == v4 >> 16 ? Int(address.v4Bits & 0xffff) : nil
