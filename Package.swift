@@ -44,6 +44,7 @@ let package = Package(
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("MeshFile", ["KmeshKit", "KmeshYAML"]),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),

@@ -3,6 +3,8 @@
 #define CLINUX_H
 
 #include <linux/bpf.h>
+#include <malloc.h>
+#include <sys/eventfd.h>
 
 /* bpf(2): the result, or -errno. */
 long kmesh_bpf(int command, union bpf_attr *attributes, unsigned int size);

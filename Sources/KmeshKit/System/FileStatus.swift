@@ -1,0 +1,53 @@
+/// What the kernel says of a file.
+internal import CLinux
+internal import Glibc
+
+public struct FileStatus: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
+        case regular, directory, symbolicLink, other
+    }
+
+    public let kind: Kind
+    public let size: Int
+    public let linkCount: Int
+
+    /// Follows symbolic links unless told otherwise.
+    public init(path: String, followsLinks: Bool = true) throws(Errno) {
+        var status = stat()
+        try syscall { unsafe fstatat(AT_FDCWD, path, &status, followsLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: kind = .regular
+        case S_IFDIR: kind = .directory
+        case S_IFLNK: kind = .symbolicLink
+        default: kind = .other
+        }
+        size = Int(status.st_size)
+        linkCount = Int(status.st_nlink)
+    }
+}
+
+extension FileDescriptor {
+    /// Opens for reading without ever waiting, as opening a pipe would.
+    public static func openRegular(_ path: String) throws(Errno) -> FileDescriptor {
+        guard try FileStatus(path: path).kind == .regular else { throw Errno(EINVAL) }
+        return try open(path, O_RDONLY | O_NONBLOCK)
+    }
+}
+
+extension Files {
+    /// The path without symbolic links.
+    public static func realPath(_ path: String) throws(Errno) -> String {
+        guard let real = unsafe realpath(path, nil) else { throw Errno(errno) }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
+    }
+
+    /// Gives memory that is not in use back to the kernel.
+    public static func releaseUnusedMemory() {
+        malloc_trim(0)
+    }
+}
