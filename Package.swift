@@ -45,9 +45,10 @@ let package = Package(
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
-        library("KmeshDaemon", ["DualEngine", "KmeshKit", logging]),
+        library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
         program("kmeshctl", ["KmeshKit", arguments]),
@@ -56,6 +57,7 @@ let package = Package(
         tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
+        tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("TidyTests", []),
     ],
     cLanguageStandard: .gnu2x

@@ -1,6 +1,6 @@
 /// A YAML or JSON value with the line it starts on.
 public struct YAMLNode: Hashable, Sendable {
-    public indirect enum Value: Hashable, Sendable {
+    public enum Value: Hashable, Sendable {
         /// `isPlain`: written without quotes, so that `null`, `true` and `8080` have their YAML meaning.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])

@@ -3,6 +3,8 @@
 #define CLINUX_H
 
 #include "bpf_calls.h"
+#include <malloc.h>
+#include <sys/eventfd.h>
 
 /* The calls below return -1 and set errno when they fail, as libc does. */
 
