@@ -53,11 +53,16 @@ let package = Package(
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
         program("kmeshctl", ["KmeshKit", arguments]),
 
+        library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
+        program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
+
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
+        tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
+        tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
     ],
     cLanguageStandard: .gnu2x

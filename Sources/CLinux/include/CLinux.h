@@ -3,6 +3,13 @@
 #define CLINUX_H
 
 #include "bpf_calls.h"
+#include "programs.h"
+#include "sockets.h"
+
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <malloc.h>
 #include <sys/eventfd.h>
 

@@ -25,6 +25,9 @@ public struct Errno: Error, Hashable, Sendable {
     public static let messageTooLong = Errno(EMSGSIZE)
     public static let connectionRefused = Errno(ECONNREFUSED)
     public static let connectionAborted = Errno(ECONNABORTED)
+
+    /// The process or the machine has no descriptor left.
+    public var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 }
 
 extension Errno: CustomStringConvertible {

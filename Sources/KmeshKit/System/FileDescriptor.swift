@@ -31,6 +31,11 @@ public struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(owning: try syscall { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
+    /// A file that is written at its end; it is made when missing.
+    public static func openLog(_ path: String) throws(Errno) -> FileDescriptor {
+        try open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+    }
+
     /// Reads at most `limit` bytes; empty at the end.
     public func read(upTo limit: Int) throws(Errno) -> [UInt8] {
         var failure: Errno?

@@ -18,6 +18,17 @@ public struct FileStatus: Hashable, Sendable {
     public init(path: String, followsLinks: Bool = true) throws(Errno) {
         var status = stat()
         try syscall { unsafe fstatat(AT_FDCWD, path, &status, followsLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        self.init(status)
+    }
+
+    public init(of file: borrowing FileDescriptor) throws(Errno) {
+        let number = file.number
+        var status = stat()
+        try syscall { unsafe fstat(number, &status) }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
         switch status.st_mode & S_IFMT {
         case S_IFREG: kind = .regular
         case S_IFDIR: kind = .directory

@@ -62,12 +62,40 @@ public enum Files {
 
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
+    /// Where a symbolic link leads to.
+    public static func linkTarget(_ path: String) throws(Errno) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try syscall {
+            unsafe buffer.withUnsafeMutableBytes { bytes in
+                guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
+                return unsafe readlink(path, start, bytes.count)
+            }
+        }
+        return String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+
     /// Removes a file; one that is not there is fine.
     public static func remove(_ path: String) throws(Errno) {
         do throws(Errno) {
             try syscall { unsafe unlink(path) }
         } catch {
             if error != .noEntry { throw error }
+        }
+    }
+
+    /// Gives an existing file new content in place, so that mounts of it show that too; it is made when missing.
+    /// The new bytes are written before old ones are cut off: a reader never sees an empty file.
+    public static func overwrite(_ path: String, with bytes: [UInt8]) throws(Errno) {
+        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT, mode: 0o644)
+        try file.write(bytes)
+        try syscall { ftruncate(file.number, bytes.count) }
+    }
+
+    /// Removes an empty directory; one that is not there is fine.
+    public static func removeDirectory(_ path: String) throws(Errno) {
+        do throws(Errno) {
+            try syscall { unsafe rmdir(path) }
+        } catch where error == .noEntry {
         }
     }
 }

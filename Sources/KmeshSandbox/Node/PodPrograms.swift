@@ -1,0 +1,128 @@
+/// Decides what runs in a pod: the containers' own programs, and the built-in server for those that are not here.
+internal import KmeshKit
+internal import KmeshYAML
+
+struct PodPrograms {
+    /// A program and the name of its log.
+    struct Entry {
+        var container: String
+        var program: Program
+    }
+
+    private let mesh: ResolvedMesh
+    private let paths: SandboxPaths
+    /// This executable, which has the built-in server.
+    private let serverPath: String
+    /// Mounts of this and other sandboxes: a copy of them in a pod would keep their namespaces alive.
+    private let hiddenMounts: [String]
+
+    init(_ mesh: ResolvedMesh, _ paths: SandboxPaths, serverPath: String) throws {
+        self.mesh = mesh
+        self.paths = paths
+        self.serverPath = serverPath
+        hiddenMounts = try Self.sandboxMounts()
+    }
+
+    static func sandboxMounts() throws(Errno) -> [String] {
+        try Mounts.all().map(\.path).filter { path in
+            guard path.hasPrefix(SandboxPaths.parent + "/") else { return false }
+            return !path.dropFirst(SandboxPaths.parent.count + 1).contains("/")
+        }
+    }
+
+    func entries(for pod: ResolvedMesh.Pod) -> [Entry] {
+        var entries: [Entry] = []
+        var standIns: [PodTemplate.Container] = []
+        for container in pod.template.containers {
+            if let path = container.command.first.flatMap({ Program.find($0) }) {
+                var program = Program(
+                    path, Array(container.command.dropFirst()) + container.arguments,
+                    environment: environment(of: container, in: pod))
+                program.directory = container.directory
+                entries.append(Entry(container: container.name, program: placed(program, in: pod)))
+            } else {
+                standIns.append(container)
+            }
+        }
+        if !standIns.isEmpty {
+            entries.append(Entry(container: standIns[0].name, program: server(for: standIns, in: pod)))
+        }
+        return entries
+    }
+
+    /// What has to answer before the pod counts as running. Own programs may take their time or never listen.
+    func probes(for pod: ResolvedMesh.Pod) -> [(transport: TransportProtocol, port: UInt16)] {
+        let standIns = pod.template.containers.filter { $0.command.first.flatMap { Program.find($0) } == nil }
+        return standIns.isEmpty ? [] : servedPorts(of: standIns, in: pod)
+    }
+
+    private func server(for containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod) -> Program {
+        let ports = servedPorts(of: containers, in: pod).flatMap { transport, port in
+            ["--\(transport.name.lowercased())", String(port)]
+        }
+        let arguments = ["serve", "--pod", pod.record.name, "--namespace", pod.record.namespace] + ports
+        return placed(Program(serverPath, arguments, environment: environment(of: nil, in: pod)), in: pod)
+    }
+
+    /// The containers' ports, and those that a service leads to and nobody declares.
+    private func servedPorts(
+        of containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod
+    ) -> [(transport: TransportProtocol, port: UInt16)] {
+        let all = pod.template.containers.flatMap(\.ports)
+        var served = containers.flatMap(\.ports).map { ($0.transport, $0.number) }
+        for service in mesh.plan.services
+        where service.object.namespace == pod.record.namespace && service.selects(pod.template.labels) {
+            for port in service.ports {
+                guard let number = port.number(in: pod.template),
+                    !all.contains(where: { $0.number == number && $0.transport == port.transport })
+                else { continue }
+                served.append((port.transport, number))
+            }
+        }
+        var unique: [(transport: TransportProtocol, port: UInt16)] = []
+        for (transport, port) in served where !unique.contains(where: { $0 == (transport, port) }) {
+            unique.append((transport, port))
+        }
+        return unique
+    }
+
+    /// Puts a program where the pod is.
+    func placed(_ program: Program, in pod: ResolvedMesh.Pod) -> Program {
+        var placed = program
+        placed.directory = program.directory ?? "/"
+        placed.cgroup = paths.cgroup(of: pod.record)
+        placed.networkNamespace =
+            pod.template.usesHostNetwork ? paths.nodeNamespace : paths.namespace(of: pod.record)
+        placed.hosts = paths.hosts(of: pod.record)
+        placed.hiddenMounts = hiddenMounts
+        placed.hostname = String(pod.record.name.prefix(63))
+        return placed
+    }
+
+    /// A pod does not see the variables of whoever made the sandbox.
+    func environment(of container: PodTemplate.Container?, in pod: ResolvedMesh.Pod) -> [String] {
+        var variables = [
+            ("PATH", Program.searchPath()), ("HOME", "/root"), ("HOSTNAME", pod.record.name),
+        ]
+        for variable in container?.environment ?? [] {
+            switch variable.value {
+            case .text(let text): variables.append((variable.name, text))
+            case .field(let path): field(path, of: pod).map { variables.append((variable.name, $0)) }
+            }
+        }
+        return variables.map { "\($0)=\($1)" }
+    }
+
+    private func field(_ path: String, of pod: ResolvedMesh.Pod) -> String? {
+        switch path {
+        case "metadata.name": pod.record.name
+        case "metadata.namespace": pod.record.namespace
+        case "metadata.uid": pod.record.uid
+        case "spec.nodeName": pod.record.node
+        case "spec.serviceAccountName": pod.template.spec["serviceAccountName"]?.string ?? "default"
+        case "status.podIP": pod.record.addresses.first?.description
+        case "status.podIPs": pod.record.addresses.map(\.description).joined(separator: ",")
+        default: nil
+        }
+    }
+}
