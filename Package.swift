@@ -45,9 +45,10 @@ let package = Package(
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
-        library("KmeshDaemon", ["DualEngine", "KmeshKit", logging]),
+        library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
         program("kmeshctl", ["KmeshKit", arguments]),
@@ -59,10 +60,10 @@ let package = Package(
         tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
-        tests("TidyTests", []),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
-        tests("SystemTests", ["KmeshKit"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
+        tests("SystemTests", ["KmeshKit"]),
+        tests("TidyTests", []),
     ],
     cLanguageStandard: .gnu2x
 )

@@ -4,12 +4,13 @@ public import KmeshKit
 
 public enum EngineFactory {
     /// The modes that `make` has an engine for.
-    private static let available: [EngineMode] = []
+    private static let available: [EngineMode] = [.dualEngine]
 
     /// An engine that is not started yet.
     public static func make(_ mode: EngineMode, _ options: EngineOptions) throws(EngineError) -> any DataplaneEngine {
         switch mode {
-        case .kernelNative, .dualEngine: throw .notInThisBuild(mode: mode, available: available)
+        case .kernelNative: throw .notInThisBuild(mode: mode, available: available)
+        case .dualEngine: return DualEngine(options)
         }
     }
 }

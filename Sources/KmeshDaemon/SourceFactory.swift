@@ -1,8 +1,11 @@
 /// Makes the source of the configuration that the options name.
 public import KmeshKit
+internal import MeshFile
 
 public enum SourceFactory {
-    public static func make(_ options: DaemonOptions) throws(ConfigurationError) -> any ConfigurationSource {
-        throw ConfigurationError(["\(options.meshFile): this build reads no mesh files yet"])
+    public static func make(_ options: DaemonOptions) -> any ConfigurationSource {
+        var fileOptions = MeshFileOptions()
+        fileOptions.allowEmpty = options.allowsEmptyMesh
+        return MeshFileConfiguration(options.meshFile, options: fileOptions)
     }
 }

@@ -47,15 +47,15 @@ public final class Sandbox {
         var lock = FileLock?.none
         var holder = ""
         let isFree = try pace.wait(seconds: 10, every: 20) {
+            try Files.makeDirectories(SandboxPaths.parent)
             do throws(FileLock.Failure) {
-                // The directory goes with the last sandbox, which may be just now.
-                try? Files.makeDirectories(SandboxPaths.parent)
                 lock = try FileLock.take(paths.lock)
                 return true
             } catch {
                 switch error {
                 case .held(let process): holder = "process \(process)"
-                case .unusable(.noEntry): holder = "nobody"
+                // The directory goes with the last sandbox, which may be just now.
+                case .unusable(.noEntry): break
                 case .unusable(let errno): throw SandboxError("cannot lock \(paths.lock): \(errno)")
                 }
                 return false

@@ -70,7 +70,7 @@ struct RunCommand: AsyncParsableCommand {
             let options = try options()
             // Made before anything is touched: an engine that is not in this build ends the start here.
             let engine = try EngineFactory.make(options.mode, options.engine)
-            let daemon = Daemon(options, engine: engine, source: try SourceFactory.make(options))
+            let daemon = Daemon(options, engine: engine, source: SourceFactory.make(options))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

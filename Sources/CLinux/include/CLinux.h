@@ -10,6 +10,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <malloc.h>
+#include <sys/eventfd.h>
 
 /* The calls below return -1 and set errno when they fail, as libc does. */
 

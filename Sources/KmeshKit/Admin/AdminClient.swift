@@ -30,7 +30,7 @@ public struct AdminClient: Sendable {
             throw .notRunning(path: path)
         } catch where error == .accessDenied || error == .notPermitted {
             // A socket in a directory that may not be searched has no group that could be named.
-            let group = (try? FileStatus.read(path).groupID).map(FileStatus.groupName) ?? "root"
+            let group = (try? FileStatus(path: path).groupID).map(FileStatus.groupName) ?? "root"
             throw .notPermitted(path: path, group: group)
         } catch {
             throw .cannotConnect(path: path, errno: error)

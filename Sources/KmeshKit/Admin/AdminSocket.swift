@@ -20,7 +20,7 @@ final class AdminSocket: Sendable {
         try Self.removeStale(path)
         do throws(Errno) {
             listener = Mutex(try UnixSocket.listen(path, backlog: backlog))
-            inode = try FileStatus.read(path).inode
+            inode = try FileStatus(path: path).inode
         } catch {
             throw .cannotListen(path: path, errno: error)
         }
@@ -31,8 +31,8 @@ final class AdminSocket: Sendable {
     func takeListener() -> FileDescriptor? { listener.withLock { $0.take() } }
 
     private static func removeStale(_ path: String) throws(AdminError) {
-        guard let status = try? FileStatus.read(path) else { return }
-        guard status.isSocket else { throw .notASocket(path: path) }
+        guard let status = try? FileStatus(path: path) else { return }
+        guard status.kind == .socket else { throw .notASocket(path: path) }
         do throws(Errno) {
             // Whoever listens takes a connection at once, or its queue is full (EAGAIN): both mean it lives.
             _ = try UnixSocket.connect(path, timeout: 1)
@@ -51,7 +51,7 @@ final class AdminSocket: Sendable {
     }
 
     /// The file's group now: an operator may have changed it.
-    var groupID: UInt32? { try? FileStatus.read(path).groupID }
+    var groupID: UInt32? { try? FileStatus(path: path).groupID }
 
     deinit {
         remove()
@@ -63,7 +63,7 @@ final class AdminSocket: Sendable {
             defer { removed = true }
             return removed
         }
-        guard !wasRemoved, let status = try? FileStatus.read(path), status.inode == inode else { return }
+        guard !wasRemoved, let status = try? FileStatus(path: path), status.inode == inode else { return }
         // Left behind, the file is replaced by the next daemon.
         try? Files.remove(path)
     }

@@ -17,7 +17,8 @@ public struct PinDirectory: Sendable {
 
     public var exists: Bool { Files.exists(path) }
 
-    private var staging: String { "\(path).staging" }
+    /// bpffs refuses names with a dot.
+    private var staging: String { "\(path)-staging" }
 
     /// Begins a new directory under another name; a leftover of a crash is removed.
     public func stage() throws(BPFError) {

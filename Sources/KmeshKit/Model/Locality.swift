@@ -25,7 +25,7 @@ public enum LocalityScope: String, Hashable, Sendable, CaseIterable {
 
 /// Which endpoints a service prefers, seen from the client's node.
 public struct LocalityPreference: Hashable, Sendable {
-    public enum Mode: String, Hashable, Sendable {
+    public enum Mode: String, Hashable, Sendable, CaseIterable {
         /// The nearest endpoints; farther ones when there are none.
         case failover
         /// Only endpoints that match in every scope; none → refuse.

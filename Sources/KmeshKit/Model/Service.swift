@@ -11,6 +11,12 @@ public struct ServiceKey: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(namespace)/\(hostname)" }
 }
 
+extension ServiceKey: Comparable {
+    public static func < (left: ServiceKey, right: ServiceKey) -> Bool {
+        (left.namespace, left.hostname) < (right.namespace, right.hostname)
+    }
+}
+
 /// A service that clients dial by address. One without addresses (headless, ExternalName) is never steered.
 public struct Service: Hashable, Sendable {
     public var key: ServiceKey

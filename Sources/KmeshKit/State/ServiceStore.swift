@@ -23,9 +23,3 @@ public struct ServiceStore: Sendable {
         services.values.filter { $0.locality != nil }.map(\.key).sorted()
     }
 }
-
-extension ServiceKey: Comparable {
-    public static func < (left: ServiceKey, right: ServiceKey) -> Bool {
-        (left.namespace, left.hostname) < (right.namespace, right.hostname)
-    }
-}

@@ -7,8 +7,11 @@ struct PollEntry {
     private(set) var entry: pollfd
 
     init(_ descriptor: borrowing FileDescriptor, readable: Bool = false, writable: Bool = false) {
-        let events = (readable ? POLLIN : 0) | (writable ? POLLOUT : 0)
-        entry = pollfd(fd: descriptor.number, events: Int16(events), revents: 0)
+        self.init(number: descriptor.number, events: (readable ? POLLIN : 0) | (writable ? POLLOUT : 0))
+    }
+
+    init(number: Int32, events: Int32) {
+        entry = pollfd(fd: number, events: Int16(events), revents: 0)
     }
 
     var isReady: Bool { entry.revents != 0 }
@@ -23,6 +26,16 @@ struct PollEntry {
         let milliseconds = timeout.map(roundedUpMilliseconds) ?? -1
         try syscall { unsafe poll(&raw, count, milliseconds) }
         for index in raw.indices { entries[index].entry = raw[index] }
+    }
+}
+
+public enum Poll {
+    /// Waits until one of `descriptors` is readable, at most `timeout`; `nil` waits for ever.
+    /// Returns those that are readable, have hung up or have failed.
+    public static func readable(_ descriptors: [Int32], timeout: Duration?) throws(Errno) -> [Int32] {
+        var entries = descriptors.map { PollEntry(number: $0, events: POLLIN) }
+        try PollEntry.wait(&entries, timeout: timeout)
+        return entries.filter(\.isReady).map(\.entry.fd)
     }
 }
 

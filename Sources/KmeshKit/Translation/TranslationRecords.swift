@@ -1,0 +1,117 @@
+// What the translator keeps of each object: the object, where it stands in the indices, what was emitted for it.
+
+/// A pod or workload entry; `object` is `nil` from its removal to the end of the step.
+struct WorkloadRecord: Sendable {
+    enum Object: Hashable, Sendable {
+        case pod(Kubernetes.Pod)
+        indirect case entry(Kubernetes.WorkloadEntry)
+    }
+
+    /// What of the emitted workload can change while its object stays.
+    struct Emitted: Hashable, Sendable {
+        var addresses: [IPAddress]
+        var locality: Locality
+        var weight: UInt32
+        var memberships: [Membership]
+    }
+
+    var object: Object?
+    var origin: Kubernetes.Origin
+    var group: Slot = 0
+    var emitted: Emitted?
+}
+
+extension WorkloadRecord.Object {
+    var key: Kubernetes.ObjectKey {
+        switch self {
+        case .pod(let pod): pod.key
+        case .entry(let entry): entry.key
+        }
+    }
+
+    var labels: Kubernetes.Labels {
+        switch self {
+        case .pod(let pod): pod.labels
+        case .entry(let entry): entry.labels
+        }
+    }
+
+    /// The node whose place is the workload's place; `nil` when it has a place of its own or none.
+    var node: String? {
+        switch self {
+        case .pod(let pod): pod.node.isEmpty ? nil : pod.node
+        case .entry: nil
+        }
+    }
+
+    /// The addresses that it can be reached at now.
+    var liveAddresses: [IPAddress] {
+        switch self {
+        case .pod(let pod): pod.isFinished ? [] : pod.addresses
+        case .entry(let entry): [entry.address]
+        }
+    }
+
+    var membershipCase: LabelIndex.MembershipCase {
+        switch self {
+        case .pod(let pod):
+            LabelIndex.MembershipCase(
+                isEntry: false, isReady: pod.isReady, isTerminating: pod.isTerminating, ports: pod.ports)
+        case .entry(let entry):
+            LabelIndex.MembershipCase(isEntry: true, isReady: true, isTerminating: false, ports: entry.ports)
+        }
+    }
+}
+
+struct ServiceRecord: Sendable {
+    enum Object: Hashable, Sendable {
+        case service(Kubernetes.Service)
+        indirect case entry(Kubernetes.ServiceEntry)
+
+        var key: Kubernetes.ObjectKey {
+            switch self {
+            case .service(let service):
+                Kubernetes.ObjectKey(.service, namespace: service.namespace, name: service.name)
+            case .entry(let entry):
+                Kubernetes.ObjectKey(.serviceEntry, namespace: entry.namespace, name: entry.name)
+            }
+        }
+    }
+
+    /// Stays after the object's removal, to the end of the step.
+    let key: Kubernetes.ObjectKey
+    var object: Object?
+    var origin: Kubernetes.Origin
+    var definition: ServiceDefinition?
+    /// The groups of workloads that the selector picks.
+    var groups: [Slot] = []
+    var emitted: Service?
+    /// Workloads of the endpoints that the object itself lists.
+    var emittedEndpoints: [Workload] = []
+}
+
+struct SliceRecord: Sendable {
+    var object: Kubernetes.EndpointSlice?
+    var origin: Kubernetes.Origin
+    /// Workloads of the endpoints that are no pod we know.
+    var emitted: [Workload] = []
+}
+
+/// A node, or the name of one that workloads are on.
+struct NodeRecord: Sendable {
+    var object: Kubernetes.Node?
+    var origin = Kubernetes.Origin()
+    var workloads: [Slot] = []
+    /// Slices with endpoints on this node, once for each endpoint.
+    var slices: [Slot] = []
+    var emitted: Kubernetes.Node?
+
+    var isUnused: Bool { object == nil && emitted == nil && workloads.isEmpty && slices.isEmpty }
+}
+
+/// What clients dial: the key under which two services must not meet.
+struct Frontend: Hashable, Sendable {
+    var address: IPAddress
+    var port: UInt16
+    var transport: TransportProtocol
+}

@@ -1,0 +1,164 @@
+// Services as `kubectl get` prints them or as people write them.
+internal import KmeshKit
+internal import KmeshYAML
+
+extension ObjectDecoder {
+    private enum ServiceType: String, CaseIterable {
+        case clusterIP = "ClusterIP"
+        case nodePort = "NodePort"
+        case loadBalancer = "LoadBalancer"
+        case externalName = "ExternalName"
+    }
+
+    private enum Affinity: String, CaseIterable {
+        case none = "None"
+        case clientIP = "ClientIP"
+    }
+
+    private enum TrafficPolicy: String, CaseIterable {
+        case cluster = "Cluster"
+        case local = "Local"
+    }
+
+    mutating func service(_ node: YAMLNode, _ name: ObjectName) throws(DecodeError) -> Kubernetes.Service {
+        guard let spec = node.present("spec") else {
+            throw DecodeError(line: node.line, message: "spec is missing: add it, or the text was cut")
+        }
+        let type = try spec.present("type")?.choice("spec.type", ServiceType.self) ?? .clusterIP
+        let clusterAddresses = try clusterAddresses(spec)
+        var service = Kubernetes.Service(namespace: interner.share(name.namespace), name: name.name)
+        service.form = type == .externalName ? .externalName : clusterAddresses == nil ? .headless : .clusterIP
+        service.ports = try servicePorts(spec)
+        if service.form == .clusterIP {
+            if service.ports.isEmpty {
+                throw DecodeError(line: spec.line, message: "spec.ports is missing: add it, or the text was cut")
+            }
+            service.hidesLoadBalancer = spec.present("loadBalancerSourceRanges")?.sequence?.isEmpty == false
+            service.addresses = try unique(
+                (clusterAddresses ?? []) + externalAddresses(spec)
+                    + (service.hidesLoadBalancer ? [] : loadBalancerAddresses(node["status"])))
+        }
+        if let selector = spec.present("selector") {
+            let labels = try labels(selector, "spec.selector")
+            service.selector = labels.pairs.isEmpty ? nil : labels
+        }
+        service.publishesNotReady =
+            try spec.present("publishNotReadyAddresses")?.flag("spec.publishNotReadyAddresses") ?? false
+        let internalPolicy = spec.present("internalTrafficPolicy")
+        service.isNodeLocal =
+            try internalPolicy?.choice("spec.internalTrafficPolicy", TrafficPolicy.self) == .local
+        service.distribution = try spec.present("trafficDistribution")?
+            .choice("spec.trafficDistribution", Kubernetes.TrafficDistribution.self)
+        service.affinityTimeout = try affinityTimeout(spec)
+        try annotations(of: node["metadata"], into: &service)
+        return service
+    }
+
+    /// `nil` for a headless service.
+    private func clusterAddresses(_ spec: YAMLNode) throws(DecodeError) -> [IPAddress]? {
+        let single = spec.present("clusterIP").flatMap { $0.string == "" ? nil : $0 }
+        let several = try spec.present("clusterIPs")?.elements("spec.clusterIPs") ?? []
+        if single?.string == "None" || several.first?.string == "None" { return nil }
+        guard !several.isEmpty else {
+            guard let single else { return [] }
+            return [try single.virtualAddress("spec.clusterIP")]
+        }
+        var addresses: [IPAddress] = []
+        for node in several { addresses.append(try node.virtualAddress("spec.clusterIPs")) }
+        if let single, try single.virtualAddress("spec.clusterIP") != addresses.first {
+            throw DecodeError(
+                line: single.line, message: "spec.clusterIP must be the first of spec.clusterIPs\(single.found)")
+        }
+        return addresses
+    }
+
+    private func externalAddresses(_ spec: YAMLNode) throws(DecodeError) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for node in try spec.present("externalIPs")?.elements("spec.externalIPs") ?? [] {
+            addresses.append(try node.virtualAddress("spec.externalIPs"))
+        }
+        return addresses
+    }
+
+    /// Without those in mode `Proxy`, whose traffic has to go through the load balancer.
+    private func loadBalancerAddresses(_ status: YAMLNode?) throws(DecodeError) -> [IPAddress] {
+        let field = "status.loadBalancer.ingress"
+        var addresses: [IPAddress] = []
+        for ingress in try status?["loadBalancer"]?.present("ingress")?.elements(field) ?? [] {
+            guard ingress.present("ipMode")?.string != "Proxy", let node = ingress.present("ip") else { continue }
+            addresses.append(try node.virtualAddress("\(field)[].ip"))
+        }
+        return addresses
+    }
+
+    private func unique(_ addresses: [IPAddress]) -> [IPAddress] {
+        guard addresses.count > 1 else { return addresses }
+        var seen: Set<IPAddress> = []
+        return addresses.filter { seen.insert($0).inserted }
+    }
+
+    private mutating func servicePorts(_ spec: YAMLNode) throws(DecodeError) -> [Kubernetes.Port] {
+        var ports: [Kubernetes.Port] = []
+        var names: Set<String> = []
+        for node in try spec.present("ports")?.elements("spec.ports") ?? [] {
+            guard let number = node.present("port") else {
+                throw DecodeError(line: node.line, message: "spec.ports[].port is missing: add it")
+            }
+            let name = interner.share(try node.present("name")?.text("spec.ports[].name") ?? "")
+            guard name.isEmpty || names.insert(name).inserted else {
+                throw DecodeError(
+                    line: node.line, message: "spec.ports has two ports \"\(name)\": rename one")
+            }
+            ports.append(
+                Kubernetes.Port(
+                    port: try number.port("spec.ports[].port"),
+                    transport: try transport(node["protocol"], "spec.ports[].protocol"), name: name,
+                    target: try targetPort(node.present("targetPort"))))
+        }
+        return ports
+    }
+
+    private mutating func targetPort(_ node: YAMLNode?) throws(DecodeError) -> Kubernetes.TargetPort? {
+        let field = "spec.ports[].targetPort"
+        guard let node else { return nil }
+        if node.int != nil {
+            // Zero is what an unset number looks like.
+            return node.int == 0 ? nil : .number(try node.port(field))
+        }
+        let name = try node.text(field)
+        guard !name.isEmpty else { return nil }
+        if Int(name) != nil {
+            throw DecodeError(line: node.line, message: "\(field) is a text\(node.found): write it without quotes")
+        }
+        return .name(interner.share(name))
+    }
+
+    private func affinityTimeout(_ spec: YAMLNode) throws(DecodeError) -> UInt32? {
+        let affinity = try spec.present("sessionAffinity")?.choice("spec.sessionAffinity", Affinity.self)
+        guard affinity == .clientIP else { return nil }
+        let seconds = spec["sessionAffinityConfig"]?["clientIP"]?.present("timeoutSeconds")
+        let field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        return UInt32(try seconds?.number(field, in: 1...86400) ?? 10800)
+    }
+
+    private static let prefix = "kmesh.net/"
+    private static let known = ["kmesh.net/load-balancing", "kmesh.net/locality"]
+
+    private func annotations(
+        of metadata: YAMLNode?, into service: inout Kubernetes.Service
+    ) throws(DecodeError) {
+        for entry in metadata?.present("annotations")?.mapping ?? [] where entry.key.hasPrefix(Self.prefix) {
+            let field = "annotation \(entry.key)"
+            switch entry.key {
+            case "kmesh.net/load-balancing":
+                service.policy = try entry.node.choice(field, LoadBalancingPolicy.self)
+            case "kmesh.net/locality":
+                service.localityMode = try entry.node.choice(field, LocalityPreference.Mode.self)
+            default:
+                let guess = Suggestion.nearest(to: entry.key, among: Self.known)
+                let remedy = guess.map { "did you mean \($0)?" } ?? "remove it"
+                throw DecodeError(line: entry.line, message: "\(field) means nothing on a Service; \(remedy)")
+            }
+        }
+    }
+}

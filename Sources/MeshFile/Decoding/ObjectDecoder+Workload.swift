@@ -1,0 +1,161 @@
+// Pods and slices of endpoints.
+internal import KmeshKit
+internal import KmeshYAML
+
+extension ObjectDecoder {
+    private enum Phase: String, CaseIterable {
+        case pending = "Pending"
+        case running = "Running"
+        case succeeded = "Succeeded"
+        case failed = "Failed"
+        case unknown = "Unknown"
+    }
+
+    // MARK: Pod
+
+    mutating func pod(_ node: YAMLNode, _ name: ObjectName) throws(DecodeError) -> Kubernetes.Pod {
+        let status = node["status"]
+        let spec = node["spec"]
+        let phase = try status?.present("phase")?.choice("status.phase", Phase.self)
+        let addresses = try podAddresses(status)
+        return Kubernetes.Pod(
+            namespace: interner.share(name.namespace), name: name.name,
+            labels: try labels(node["metadata"]?["labels"], "metadata.labels"), addresses: addresses,
+            node: interner.share(try spec?.present("nodeName")?.text("spec.nodeName") ?? ""),
+            ports: try namedPorts(spec), isReady: try isReady(status, phase) && !addresses.isEmpty,
+            isTerminating: node["metadata"]?.present("deletionTimestamp") != nil,
+            isFinished: phase == .succeeded || phase == .failed)
+    }
+
+    private func podAddresses(_ status: YAMLNode?) throws(DecodeError) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for node in try status?.present("podIPs")?.elements("status.podIPs") ?? [] {
+            guard let ip = node.present("ip") else {
+                throw DecodeError(line: node.line, message: "status.podIPs[].ip is missing: add it")
+            }
+            let address = try ip.address("status.podIPs[].ip")
+            if !addresses.contains(address) { addresses.append(address) }
+        }
+        if let node = status?.present("podIP"), node.string != "" {
+            let address = try node.address("status.podIP")
+            if !addresses.contains(address) { addresses.insert(address, at: 0) }
+        }
+        return addresses
+    }
+
+    /// Pods that people write by hand carry no conditions: one that has an address counts as ready.
+    private func isReady(_ status: YAMLNode?, _ phase: Phase?) throws(DecodeError) -> Bool {
+        let conditions = try status?.present("conditions")?.elements("status.conditions") ?? []
+        guard !conditions.isEmpty else { return phase == nil || phase == .running }
+        let ready = conditions.first { $0["type"]?.string == "Ready" }
+        return ready?["status"]?.string == "True"
+    }
+
+    /// Of the containers and of those init containers that keep running beside them.
+    private mutating func namedPorts(_ spec: YAMLNode?) throws(DecodeError) -> [Kubernetes.NamedPort] {
+        var ports: [Kubernetes.NamedPort] = []
+        for list in ["containers", "initContainers"] {
+            for container in try spec?.present(list)?.elements("spec.\(list)") ?? [] {
+                if list == "initContainers", container["restartPolicy"]?.string != "Always" { continue }
+                let field = "spec.\(list)[].ports"
+                for node in try container.present("ports")?.elements(field) ?? [] {
+                    guard let number = node.present("containerPort") else {
+                        throw DecodeError(line: node.line, message: "\(field)[].containerPort is missing: add it")
+                    }
+                    let port = try number.port("\(field)[].containerPort")
+                    let transport = try transport(node["protocol"], "\(field)[].protocol")
+                    guard let name = node.present("name"), let transport else { continue }
+                    ports.append(
+                        Kubernetes.NamedPort(
+                            name: interner.share(try name.text("\(field)[].name")), transport: transport,
+                            number: port))
+                }
+            }
+        }
+        return interner.share(ports)
+    }
+
+    // MARK: EndpointSlice
+
+    private enum AddressType: String, CaseIterable {
+        case v4 = "IPv4"
+        case v6 = "IPv6"
+        case name = "FQDN"
+    }
+
+    /// `nil` for a slice of names, which cannot be steered to.
+    mutating func endpointSlice(
+        _ node: YAMLNode, _ name: ObjectName
+    ) throws(DecodeError) -> Kubernetes.EndpointSlice? {
+        guard let type = node.present("addressType"), let list = node["endpoints"] else {
+            throw DecodeError(
+                line: node.line, message: "addressType or endpoints is missing: add it, or the text was cut")
+        }
+        let family: AddressFamily
+        switch try type.choice("addressType", AddressType.self) {
+        case .v4: family = .v4
+        case .v6: family = .v6
+        case .name: return nil
+        }
+        let namespace = interner.share(name.namespace)
+        var endpoints: [Kubernetes.EndpointSlice.Endpoint] = []
+        for element in try list.elements("endpoints") {
+            endpoints.append(try endpoint(element, family, namespace: namespace))
+        }
+        let service = node["metadata"]?["labels"]?.present("kubernetes.io/service-name")?.string ?? ""
+        return Kubernetes.EndpointSlice(
+            namespace: namespace, name: name.name, service: service, ports: try slicePorts(node),
+            endpoints: endpoints)
+    }
+
+    private mutating func slicePorts(_ node: YAMLNode) throws(DecodeError) -> [Kubernetes.NamedPort] {
+        var ports: [Kubernetes.NamedPort] = []
+        for port in try node.present("ports")?.elements("ports") ?? [] {
+            let transport = try transport(port["protocol"], "ports[].protocol")
+            // A port without a number means every port, which no service port asks for.
+            guard let number = port.present("port"), let transport else { continue }
+            ports.append(
+                Kubernetes.NamedPort(
+                    name: interner.share(try port.present("name")?.text("ports[].name") ?? ""),
+                    transport: transport, number: try number.port("ports[].port")))
+        }
+        return interner.share(ports)
+    }
+
+    private mutating func endpoint(
+        _ node: YAMLNode, _ family: AddressFamily, namespace: String
+    ) throws(DecodeError) -> Kubernetes.EndpointSlice.Endpoint {
+        var addresses: [IPAddress] = []
+        for element in try node.present("addresses")?.elements("endpoints[].addresses") ?? [] {
+            let address = try element.address("endpoints[].addresses")
+            guard address.family == family else {
+                throw DecodeError(
+                    line: element.line, message: "endpoints[].addresses must be of the addressType\(element.found)")
+            }
+            addresses.append(address)
+        }
+        guard !addresses.isEmpty else {
+            throw DecodeError(line: node.line, message: "endpoints[].addresses is missing: add it")
+        }
+        var pod: Kubernetes.ObjectKey?
+        if let target = node.present("targetRef"), target["kind"]?.string == "Pod",
+            let name = target.present("name")?.string
+        {
+            pod = Kubernetes.ObjectKey(.pod, namespace: target.present("namespace")?.string ?? namespace, name: name)
+        }
+        return Kubernetes.EndpointSlice.Endpoint(
+            addresses: addresses, health: try health(node.present("conditions")), pod: pod,
+            node: interner.share(try node.present("nodeName")?.text("endpoints[].nodeName") ?? ""),
+            zone: interner.share(try node.present("zone")?.text("endpoints[].zone") ?? ""))
+    }
+
+    /// Unknown readiness counts as ready, and unknown serving as what readiness says.
+    private func health(_ conditions: YAMLNode?) throws(DecodeError) -> EndpointHealth? {
+        let field = "endpoints[].conditions"
+        let ready = try conditions?.present("ready")?.flag("\(field).ready") ?? true
+        let serving = try conditions?.present("serving")?.flag("\(field).serving") ?? ready
+        let terminating = try conditions?.present("terminating")?.flag("\(field).terminating") ?? false
+        if ready { return .ready }
+        return serving && terminating ? .terminating : nil
+    }
+}

@@ -1,0 +1,68 @@
+/// A file or directory of Kubernetes objects as the mesh's configuration, watched for changes.
+///
+/// In a directory every `*.yaml`, `*.yml` and `*.json` counts that is not hidden; directories inside it do not.
+/// A file that cannot be taken leaves the whole configuration as it was, until it is repaired.
+internal import KmeshKit
+
+public final class MeshFileSource: Sendable {
+    private let mailbox: MeshFileMailbox
+
+    /// Loads `path` and begins to watch it. Fails when it cannot be taken as it is.
+    public static func open(
+        _ path: String, options: MeshFileOptions = MeshFileOptions()
+    ) async throws(MeshFileError) -> (source: MeshFileSource, first: MeshUpdate) {
+        let mailbox: MeshFileMailbox
+        do throws(Errno) {
+            let created = try MeshFileMailbox()
+            mailbox = created
+            try BlockingThread(name: "mesh-file") {
+                MeshFileWorker.run(path, options: options, mailbox: created)
+            }.detach()
+        } catch {
+            throw MeshFileError(path: path, message: "cannot watch: \(error)")
+        }
+        switch await mailbox.next() {
+        case .update(let update): return (MeshFileSource(mailbox), update)
+        case .failed(let error):
+            mailbox.close()
+            throw error
+        case nil:
+            mailbox.close()
+            throw MeshFileError(path: path, message: "loading was cancelled")
+        }
+    }
+
+    private init(_ mailbox: MeshFileMailbox) {
+        self.mailbox = mailbox
+    }
+
+    deinit {
+        mailbox.close()
+    }
+
+    /// The next update or failure; `nil` once closed or when the task is cancelled. For one task at a time.
+    public func next() async -> MeshFileEvent? { await mailbox.next() }
+
+    public var events: Events { Events(source: self) }
+
+    /// Reads all files again. An event follows in any case.
+    public func reload() { mailbox.requestReload() }
+
+    /// Ends watching.
+    public func close() { mailbox.close() }
+
+    public struct Events: AsyncSequence, AsyncIteratorProtocol, Sendable {
+        public typealias Element = MeshFileEvent
+        public typealias Failure = Never
+
+        let source: MeshFileSource
+
+        public func makeAsyncIterator() -> Events { self }
+
+        public func next() async -> MeshFileEvent? { await source.next() }
+
+        public func next(isolation actor: isolated (any Actor)?) async throws(Never) -> MeshFileEvent? {
+            await source.next()
+        }
+    }
+}
