@@ -9,10 +9,10 @@ import Testing
     @Test func overwritingKeepsTheFile() throws {
         defer { try? Files.remove(path) }
         try Files.overwrite(path, with: Array("a longer text".utf8))
-        let inode = try FileStatus.read(path).inode
+        let inode = try FileStatus(path: path).inode
         try Files.overwrite(path, with: Array("short".utf8))
         #expect(try Files.readText(path) == "short")
-        #expect(try FileStatus.read(path).inode == inode)
+        #expect(try FileStatus(path: path).inode == inode)
     }
 
     @Test func aLockIsHeldOnceAndItsFileMayGo() throws {
