@@ -48,6 +48,8 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
+        tests("MeshFileTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
+        tests("TranslationTests", ["KmeshKit"]),
     ],
     cLanguageStandard: .gnu2x
 )
