@@ -61,9 +61,11 @@ let package = Package(
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
+        tests("MeshFileTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
+        tests("TranslationTests", ["KmeshKit"]),
     ],
     cLanguageStandard: .gnu2x
 )
