@@ -56,14 +56,21 @@ let package = Package(
         library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
         program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
+        .target(name: "KmeshTestSupport", path: "Tests/KmeshTestSupport", swiftSettings: strict),
+
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
+        tests(
+            "EndToEndTests",
+            ["KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox", "kmeshctl"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
+        tests("MeshFileTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
+        tests("TranslationTests", ["KmeshKit"]),
     ],
     cLanguageStandard: .gnu2x
 )

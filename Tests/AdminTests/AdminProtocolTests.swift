@@ -63,7 +63,7 @@ import Testing
         #expect(sections == [.services])
         #expect(read.frontends.isEmpty && read.enrolled.isEmpty && read.maps.isEmpty && read.reasons.isEmpty)
         #expect(read.services.map(\.endpointCount) == [1, 0])
-        #expect(read.services.allSatisfy(\.endpoints.isEmpty))
+        #expect(read.services.flatMap(\.endpoints).isEmpty)
     }
 
     @Test(arguments: [

@@ -8,7 +8,7 @@ import Testing
         ("9223372036854775807", .integer(.max)), ("18446744073709551616", .number(18446744073709551616)),
         ("1.5e3", .number(1500)), ("\"a\\u00e9\\ud83d\\ude00\\n\\/\"", "aé😀\n/"),
         ("{\"a\":[1,{\"b\":null}]}", ["a": [1, ["b": .null]]]),
-    ])
+    ] as [(String, JSONValue)])
     func readsJSON(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
     }
@@ -54,9 +54,11 @@ import Testing
         }
     }
 
-    @Test func writesWhatItReads() throws {
+    @Test func writesWhatItReads() async throws {
         var generator = SeededGenerator(seed: testSeed)
-        for round in 0..<500 {
+        for round in 0..<200 {
+            // Other tests have deadlines and need the pool too.
+            await Task.yield()
             let value = randomValue(depth: 0, &generator)
             for indentation in [nil, 2] {
                 let bytes = value.serialized(indentation: indentation)
@@ -66,9 +68,10 @@ import Testing
         }
     }
 
-    @Test func survivesDamagedText() {
+    @Test func survivesDamagedText() async {
         var generator = SeededGenerator(seed: testSeed)
-        for _ in 0..<3000 {
+        for _ in 0..<1000 {
+            await Task.yield()
             var bytes = randomValue(depth: 0, &generator).serialized()
             for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
                 let index = Int.random(in: bytes.indices, using: &generator)
@@ -103,7 +106,7 @@ import Testing
                 empty: []
                 none: null
                 word: "yes"
-                "number": "12"
+                number: "12"
                 port: 80
                 list:
                 - a: 1
@@ -117,14 +120,14 @@ import Testing
                 "odd key":
                   c: "a: b"
 
-                """.replacing("\"number\":", with: "number:"))
+                """)
         #expect(JSONValue.string("x").yaml == "x\n")
         #expect(JSONValue.object([]).yaml == "{}\n")
     }
 }
 
 private func randomValue(depth: Int, _ generator: inout SeededGenerator) -> JSONValue {
-    switch UInt8.random(in: 0..<(depth < 5 ? 8 : 6), using: &generator) {
+    switch UInt8.random(in: 0..<(depth < 3 ? 8 : 6), using: &generator) {
     case 0: .null
     case 1: .bool(.random(using: &generator))
     case 2: .integer(Int64(bitPattern: generator.next() >> UInt64.random(in: 0..<64, using: &generator)))
@@ -133,7 +136,7 @@ private func randomValue(depth: Int, _ generator: inout SeededGenerator) -> JSON
     case 6: .array((0..<Int.random(in: 0..<5, using: &generator)).map { _ in randomValue(depth: depth + 1, &generator) })
     default:
         .object(
-            (0..<Int.random(in: 0..<25, using: &generator)).map { index in
+            (0..<Int.random(in: 0..<20, using: &generator)).map { index in
                 JSONValue.Member("\(randomText(&generator))\(index)", randomValue(depth: depth + 1, &generator))
             })
     }

@@ -39,7 +39,7 @@ private final class TemporaryFile {
 
     init() throws {
         path = NSTemporaryDirectory() + "kmesh-test-\(UUID().uuidString)"
-        FileManager.default.createFile(atPath: path, contents: nil)
+        try Data().write(to: URL(fileURLWithPath: path))
         handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
     }
 

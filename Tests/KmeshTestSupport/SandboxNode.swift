@@ -50,7 +50,7 @@ public final class SandboxNode: Sendable {
     }
 
     public func control(_ arguments: String...) throws -> Program.Outcome {
-        try Program.built("kmeshctl").run(["--admin-socket", "\(directory)/kmesh.sock"] + arguments)
+        try Program.built("kmeshctl").run(arguments + ["--admin-socket", "\(directory)/kmesh.sock"])
     }
 
     public func down() throws {

@@ -39,7 +39,11 @@ public final class AdminServer: Sendable {
 
     public var counters: AdminCounters { mailbox.counters }
 
-    /// Serves until the task is cancelled; the socket's file is gone afterwards. May be called once.
+    /// Ends `run`: nobody new is served, answers under way are still sent.
+    public func stop() { mailbox.stop() }
+
+    /// Serves until the task is cancelled or the server stopped; the socket's file is gone afterwards. May be
+    /// called once.
     public func run(_ handler: @escaping Handler) async throws(AdminError) {
         // At most as many requests as may be under way are ever in this stream.
         let (exchanges, arrivals) = AsyncStream.makeStream(

@@ -24,6 +24,7 @@ public struct Errno: Error, Hashable, Sendable {
     public static let brokenPipe = Errno(EPIPE)
     public static let messageTooLong = Errno(EMSGSIZE)
     public static let connectionRefused = Errno(ECONNREFUSED)
+    public static let connectionReset = Errno(ECONNRESET)
     public static let connectionAborted = Errno(ECONNABORTED)
 
     /// The process or the machine has no descriptor left.

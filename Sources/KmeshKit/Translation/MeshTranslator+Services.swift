@@ -79,7 +79,8 @@ extension MeshTranslator {
         for slot in step.services.sorted() {
             let record = services[slot]
             let model = record.definition?.model
-            if let before = record.emitted, before.key != model?.key {
+            // A host that another object took over in this step is not gone.
+            if let before = record.emitted, before.key != model?.key, owners[before.key] == nil {
                 translation.changes.append(.remove(.service(before.key)))
             }
             if let model, model != record.emitted { translation.changes.append(.upsert(.service(model))) }

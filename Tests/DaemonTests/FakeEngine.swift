@@ -1,0 +1,83 @@
+// Stands in for the kernel and for the mesh file: an engine and a source that remember what they were told.
+import KmeshKit
+import Synchronization
+
+actor FakeEngine: DataplaneEngine {
+    nonisolated let mode = EngineMode.dualEngine
+    nonisolated let recorder = FakeHandler()
+    nonisolated var handlers: [any ResourceHandler] { [recorder] }
+
+    private(set) var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
+    private(set) var isStarted = false
+    private(set) var stopped: [StopDisposition] = []
+    private var failure: EngineError?
+    private var differences: [Difference] = []
+
+    func fail(with error: EngineError?) { failure = error }
+    func differ(_ differences: [Difference]) { self.differences = differences }
+
+    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) {
+        if let failure { throw failure }
+        enrolled = Dictionary(uniqueKeysWithValues: workloads.map { ($0.id, $0) })
+        isStarted = true
+    }
+
+    func enroll(_ workload: LocalWorkload) async throws(EngineError) {
+        if let failure { throw failure }
+        enrolled[workload.id] = workload
+    }
+
+    func withdraw(_ id: LocalWorkload.ID) async { enrolled[id] = nil }
+
+    func snapshot() async -> EngineSnapshot {
+        EngineSnapshot(mode: mode, enrolled: Array(enrolled.values))
+    }
+
+    func verify() async throws -> [Difference] { differences }
+
+    func stop(_ disposition: StopDisposition) async { stopped.append(disposition) }
+}
+
+/// Rejects workloads whose uid starts with `bad`.
+final class FakeHandler: ResourceHandler {
+    private let batches = Mutex<[[ResourceChange<MeshResource>]]>([])
+
+    var applied: [[ResourceChange<MeshResource>]] { batches.withLock { $0 } }
+
+    func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
+        batches.withLock { $0.append(changes) }
+        return changes.compactMap { change in
+            guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else { return nil }
+            return RejectedResource(name: .workload(uid: workload.uid), reason: "it is bad")
+        }
+    }
+}
+
+/// Hands out what the test puts in.
+final class FakeSource: ConfigurationSource {
+    typealias Step = Result<ConfigurationUpdate, ConfigurationError>
+
+    let name = "fake.yaml"
+    private let first: Step
+    private let steps: AsyncStream<Step>
+    private let supply: AsyncStream<Step>.Continuation
+    /// What `reload` hands out.
+    private let onReload: Step
+
+    init(first: Step = .success(ConfigurationUpdate(changes: [])), onReload: Step = .success(.init(changes: []))) {
+        self.first = first
+        self.onReload = onReload
+        (steps, supply) = AsyncStream.makeStream()
+    }
+
+    func put(_ step: Step) { supply.yield(step) }
+
+    func start() async throws(ConfigurationError) -> ConfigurationUpdate { try first.get() }
+
+    func next() async throws(ConfigurationError) -> ConfigurationUpdate? {
+        for await step in steps { return try step.get() }
+        return nil
+    }
+
+    func reload() { supply.yield(onReload) }
+}

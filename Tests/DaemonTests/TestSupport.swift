@@ -1,0 +1,130 @@
+// What the daemon's tests share: a directory that goes away, namespaces, and a daemon that runs for a while.
+import Foundation
+import KmeshDaemon
+import KmeshKit
+import Testing
+
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        path = "/tmp/kmesh-test-\(UUID().uuidString.prefix(8))"
+        try Files.makeDirectories(path)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+}
+
+/// A network namespace that lives as long as a process which this test starts and ends.
+final class FreshNamespace: Sendable {
+    private let process: Process
+    let path: String
+
+    /// `nil`, with the reason printed, where namespaces cannot be made.
+    static func make() async throws -> FreshNamespace? {
+        guard getuid() == 0 else {
+            print("skipped: making a network namespace needs root")
+            return nil
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
+        process.arguments = ["--net", "sh", "-c", "echo ready; exec cat"]
+        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not reach it:
+        // it inherits the mask of the pool's thread, which blocks most.
+        process.standardInput = Pipe()
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in output.fileHandleForReading.availableData }
+        return FreshNamespace(process)
+    }
+
+    private init(_ process: Process) {
+        self.process = process
+        path = "/proc/\(process.processIdentifier)/ns/net"
+    }
+
+    func remove() {
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    deinit {
+        if process.isRunning { remove() }
+    }
+}
+
+/// A daemon with a fake engine, at paths of its own.
+struct TestDaemon {
+    let directory: TemporaryDirectory
+    let engine = FakeEngine()
+    let source: FakeSource
+    var options: DaemonOptions
+    let signals: AsyncStream<ProcessSignal>
+    let send: AsyncStream<ProcessSignal>.Continuation
+
+    init(in directory: TemporaryDirectory? = nil, source: FakeSource = FakeSource()) throws {
+        let directory = try directory ?? TemporaryDirectory()
+        self.directory = directory
+        self.source = source
+        options = DaemonOptions(
+            engine: EngineOptions(nodeName: "node-1", cgroupPath: "/sys/fs/cgroup"), meshFile: source.name,
+            adminSocket: "\(directory.path)/kmesh.sock", stateDirectory: directory.path)
+        (signals, send) = AsyncStream.makeStream()
+    }
+
+    /// Runs until a signal that the test has sent.
+    func run() async throws(DaemonError) {
+        try await Daemon(options, engine: engine, source: source).run(signals: signals)
+    }
+
+    /// Runs `body` beside the daemon, once it answers, and ends the daemon with SIGTERM.
+    func whileRunning(_ body: @Sendable (TestDaemon) async throws -> Void) async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await self.run() }
+            do {
+                // Also waits for the start: the socket is there before the daemon answers.
+                _ = try await status()
+                try await body(self)
+            } catch {
+                Issue.record("\(error)")
+            }
+            send.yield(.terminate)
+            try await group.waitForAll()
+        }
+    }
+
+    func ask(_ request: AdminRequest) async throws -> AdminResponse {
+        let client = AdminClient(path: options.adminSocket, timeout: 20)
+        // On a thread of its own: it blocks, and the daemon needs the pool.
+        return try await DedicatedThread.run("test-client") {
+            do throws(AdminError) {
+                return Result<AdminResponse, AdminError>.success(try client.ask(request).response)
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    func status() async throws -> DaemonStatus {
+        for _ in 0..<200 {
+            do {
+                if case .status(let status) = try await ask(.status) { return status }
+            } catch AdminError.notRunning {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        throw AdminError.notRunning(path: options.adminSocket)
+    }
+
+    /// Waits at most 5 s until the status is as wanted.
+    func eventually(_ condition: (DaemonStatus) -> Bool) async throws -> Bool {
+        for _ in 0..<500 {
+            if condition(try await status()) { return true }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return false
+    }
+}

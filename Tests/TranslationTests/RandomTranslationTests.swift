@@ -1,0 +1,159 @@
+// Random steps: what the translator says step by step must be what it says of the whole at once.
+import KmeshKit
+import Testing
+
+/// SplitMix64.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+struct ObjectGenerator {
+    var random: SeededGenerator
+
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
+    mutating func flip(_ odds: Int = 2) -> Bool { below(odds) == 0 }
+
+    mutating func object() -> Kubernetes.Object {
+        switch below(12) {
+        case 0...1: .service(service())
+        case 2...6: .pod(pod())
+        case 7...8: .endpointSlice(slice())
+        case 9: .node(.init(name: "n\(below(3))", region: "r\(below(2))", zone: "z\(below(3))"))
+        case 10: .serviceEntry(serviceEntry())
+        default: .workloadEntry(workloadEntry())
+        }
+    }
+
+    private mutating func namespace() -> String { flip(4) ? "b" : "a" }
+
+    private mutating func labels() -> Kubernetes.Labels {
+        Kubernetes.Labels(
+            ["app", "version"].prefix(1 + below(2)).map { Kubernetes.Label(key: $0, value: "v\(below(3))") })
+    }
+
+    private mutating func ports() -> [Kubernetes.Port] {
+        (0...below(2)).map { index in
+            Kubernetes.Port(
+                port: UInt16(80 + index), transport: flip(5) ? .udp : .tcp, name: "p\(index)",
+                target: flip(6) ? .name("http") : .number(UInt16(8080 + below(2))))
+        }
+    }
+
+    private mutating func ip(_ base: UInt32, _ count: Int) -> IPAddress { IPAddress(v4: base + UInt32(below(count))) }
+
+    private mutating func service() -> Kubernetes.Service {
+        var service = Kubernetes.Service(
+            namespace: namespace(), name: "s\(below(5))", form: flip(8) ? .headless : .clusterIP,
+            addresses: flip(6) ? [] : [ip(0xac10_0000, 30)], ports: ports(), selector: flip(6) ? nil : labels())
+        service.publishesNotReady = flip(6)
+        service.affinityTimeout = flip(5) ? 10 : nil
+        return service
+    }
+
+    private mutating func pod() -> Kubernetes.Pod {
+        let count = below(8) == 0 ? 0 : 1
+        return Kubernetes.Pod(
+            namespace: namespace(), name: "p\(below(12))", labels: labels(),
+            addresses: (0..<count).map { _ in ip(0x0a00_0000, 8) }, node: flip(3) ? "" : "n\(below(3))",
+            ports: flip(10) ? [] : [.init(name: "http", transport: .tcp, number: UInt16(9000 + below(2)))],
+            isReady: !flip(4), isTerminating: flip(6), isFinished: flip(10))
+    }
+
+    private mutating func slice() -> Kubernetes.EndpointSlice {
+        let namespace = namespace()
+        return Kubernetes.EndpointSlice(
+            namespace: namespace, name: "e\(below(4))", service: flip(8) ? "" : "s\(below(5))",
+            ports: [.init(name: "p0", transport: .tcp, number: 8080), .init(name: "p1", transport: .tcp, number: 8081)],
+            endpoints: (0..<below(4)).map { _ in
+                .init(
+                    addresses: [ip(0x0a00_0000, 8)], health: [.ready, .terminating, nil][below(3)],
+                    pod: flip() ? Kubernetes.ObjectKey(.pod, namespace: namespace, name: "p\(below(12))") : nil,
+                    node: flip() ? "n\(below(3))" : "", zone: flip(3) ? "z9" : "")
+            })
+    }
+
+    private mutating func serviceEntry() -> Kubernetes.ServiceEntry {
+        var entry = Kubernetes.ServiceEntry(
+            namespace: namespace(), name: "x\(below(3))", hosts: ["h\(below(4)).example.com"],
+            addresses: [ip(0xac10_0000, 30)], ports: [Kubernetes.Port(port: 80, name: "p0")],
+            resolution: flip(5) ? .dns : .fixed)
+        if flip() {
+            entry.selector = labels()
+        } else {
+            entry.endpoints = (0..<below(3)).map { _ in .init(address: ip(0x0b00_0000, 3), weight: UInt32(1 + below(2))) }
+        }
+        return entry
+    }
+
+    private mutating func workloadEntry() -> Kubernetes.WorkloadEntry {
+        Kubernetes.WorkloadEntry(
+            namespace: namespace(), name: "w\(below(4))", labels: labels(), address: ip(0x0c00_0000, 4),
+            ports: flip() ? [.init(name: "p0", number: 7000)] : [], weight: UInt32(1 + below(2)))
+    }
+}
+
+@Suite struct RandomTranslationTests {
+    @Test(arguments: 1...40 as ClosedRange<UInt64>)
+    func stepsLeadWhereTheWholeLeads(seed: UInt64) throws {
+        var generator = ObjectGenerator(random: SeededGenerator(state: seed))
+        var translator = MeshTranslator()
+        var state = MeshState()
+        var objects: [Kubernetes.ObjectKey: Kubernetes.Object] = [:]
+        var refused = 0
+        for _ in 0..<60 {
+            var wanted = objects
+            var changes: [ObjectChange] = []
+            for _ in 0...generator.below(6) {
+                if let gone = objects.keys.sorted(by: { $0.description < $1.description })
+                    .randomElement(using: &generator.random), generator.flip(3)
+                {
+                    wanted[gone] = nil
+                    changes.append(.remove(gone))
+                } else {
+                    let object = generator.object()
+                    wanted[object.key] = object
+                    changes.append(.upsert(object, .init()))
+                }
+            }
+            var whole = MeshTranslator()
+            let all = wanted.values.map { ObjectChange.upsert($0, .init()) }
+            do {
+                let translation = try translator.apply(changes)
+                state.apply(translation.changes)
+                objects = wanted
+                var expected = MeshState()
+                expected.apply(try whole.apply(all).changes)
+                #expect(state == expected, "seed \(seed)")
+            } catch {
+                refused += 1
+                #expect(throws: TranslationError.self, "seed \(seed)") { try whole.apply(all) }
+            }
+            #expect(translator.objectCount == objects.count)
+        }
+        // Both outcomes must have been seen for the test to mean anything.
+        #expect(refused < 55, "seed \(seed): nearly every step was refused")
+    }
+
+    @Test func bothOutcomesHappen() throws {
+        var generator = ObjectGenerator(random: SeededGenerator(state: 7))
+        var translator = MeshTranslator()
+        var outcomes = (accepted: 0, refused: 0)
+        for _ in 0..<500 {
+            do {
+                _ = try translator.apply([.upsert(generator.object(), .init())])
+                outcomes.accepted += 1
+            } catch {
+                outcomes.refused += 1
+            }
+        }
+        #expect(outcomes.accepted > 100 && outcomes.refused > 20, "\(outcomes)")
+    }
+}
