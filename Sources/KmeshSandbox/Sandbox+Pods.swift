@@ -7,6 +7,7 @@ extension Sandbox {
         _ pods: [ResolvedMesh.Pod], _ mesh: ResolvedMesh, serverPath: String, waitSeconds: Double
     ) throws {
         let programs = try PodPrograms(mesh, paths, serverPath: serverPath)
+        try programs.checkHostPorts()
         var network = try NodeNetwork(paths, mesh.state.settings.families)
         let empty = try FileDescriptor.open("/dev/null")
         for pod in pods {

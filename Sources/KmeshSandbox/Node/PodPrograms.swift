@@ -56,6 +56,19 @@ struct PodPrograms {
         return standIns.isEmpty ? [] : servedPorts(of: standIns, in: pod)
     }
 
+    /// Pods with the node's network share its ports, and those of all nodes of a sandbox.
+    func checkHostPorts() throws(SandboxError) {
+        var owners: [String: String] = [:]
+        for pod in mesh.pods where pod.template.usesHostNetwork {
+            for (transport, port) in probes(for: pod) {
+                let title = "\(transport.name) port \(port)"
+                if let owner = owners.updateValue(pod.record.key, forKey: title) {
+                    throw SandboxError("pods \(pod.record.key) and \(owner) both need \(title) of the node")
+                }
+            }
+        }
+    }
+
     private func server(for containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod) -> Program {
         let ports = servedPorts(of: containers, in: pod).flatMap { transport, port in
             ["--\(transport.name.lowercased())", String(port)]
