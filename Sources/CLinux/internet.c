@@ -39,8 +39,12 @@ long kmesh_datagram_receive(int socket, void *bytes, unsigned long size, struct 
 	struct sockaddr_in6 address = {};
 	struct iovec part = { .iov_base = bytes, .iov_len = size };
 	struct msghdr message = {
-		.msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_name = &address,
+		.msg_namelen = sizeof(address),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	long length = recvmsg(socket, &message, 0);
 
@@ -48,7 +52,8 @@ long kmesh_datagram_receive(int socket, void *bytes, unsigned long size, struct 
 		return -1;
 	describe(peer, &address);
 	memset(local, 0, 16);
-	for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item != NULL; item = CMSG_NXTHDR(&message, item)) {
+	for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item != NULL;
+	     item = CMSG_NXTHDR(&message, item)) {
 		if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo where;
 
@@ -59,18 +64,24 @@ long kmesh_datagram_receive(int socket, void *bytes, unsigned long size, struct 
 	return length;
 }
 
-long kmesh_datagram_send(int socket, const void *bytes, unsigned long size, const struct kmesh_socket_address *peer,
-			 const unsigned char *local)
+long kmesh_datagram_send(int socket, const void *bytes, unsigned long size,
+			 const struct kmesh_socket_address *peer, const unsigned char *local)
 {
 	char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {};
 	struct sockaddr_in6 address = {
-		.sin6_family = AF_INET6, .sin6_port = htons(peer->port), .sin6_scope_id = peer->scope,
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(peer->port),
+		.sin6_scope_id = peer->scope,
 	};
 	struct in6_pktinfo where = {};
 	struct iovec part = { .iov_base = (void *)bytes, .iov_len = size };
 	struct msghdr message = {
-		.msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_name = &address,
+		.msg_namelen = sizeof(address),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *item = CMSG_FIRSTHDR(&message);
 

@@ -15,7 +15,8 @@
 
 /* Kernel ABI that older headers lack. */
 struct clone_arguments {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+		set_tid_size, cgroup;
 };
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ULL
@@ -107,7 +108,9 @@ static _Noreturn void run_child(const struct kmesh_program *program, int report)
 int kmesh_spawn(const struct kmesh_program *program, int *pidfd, enum kmesh_program_step *step)
 {
 	struct clone_arguments arguments = {
-		.flags = CLONE_PIDFD, .pidfd = (uintptr_t)pidfd, .exit_signal = SIGCHLD,
+		.flags = CLONE_PIDFD,
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
 	};
 	struct failure failure = {};
 	int report[2];

@@ -30,7 +30,9 @@ extension Sandbox {
         for rule in rules {
             let found = pods.filter(rule)
             // Without a namespace, people mean "default" first.
-            if let pod = found.first(where: { $0.record.namespace == "default" }) ?? found.first { return pod }
+            if let pod = found.first(where: { $0.record.namespace == "default" }) ?? found.first {
+                return pod
+            }
         }
         throw SandboxError("there is no pod \(wanted); there are: " + listed(mesh.pods.map(\.record.key)))
     }

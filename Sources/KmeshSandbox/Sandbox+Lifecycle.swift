@@ -5,7 +5,8 @@ extension Sandbox {
     /// Makes the sandbox that `file` describes. When it throws, nothing of it is left.
     /// `serverPath`: the `kmesh-sandbox` executable, for the pods' built-in server.
     public func up(
-        file: String, settings: SandboxSettings = SandboxSettings(), serverPath: String, waitSeconds: Double = 30
+        file: String, settings: SandboxSettings = SandboxSettings(), serverPath: String,
+        waitSeconds: Double = 30
     ) throws {
         let plan = try plan(file, settings)
         var state = SandboxState(settings: settings)
@@ -28,7 +29,8 @@ extension Sandbox {
     private func clearRemains() throws {
         guard Files.exists(paths.root) || paths.cgroup.exists else { return }
         if let state = try? load(), state.isUp {
-            throw SandboxError("sandbox \(name) is already up; take it away with: kmesh-sandbox down, or use --name")
+            throw SandboxError(
+                "sandbox \(name) is already up; take it away with: kmesh-sandbox down, or use --name")
         }
         report("taking away what an unfinished up left")
         try takeAway()
@@ -86,7 +88,8 @@ extension Sandbox {
     /// Gives a Deployment, ReplicaSet or StatefulSet another number of pods while the sandbox runs.
     /// `drainMilliseconds`: how long a pod goes on serving after the mesh has forgotten it.
     public func scale(
-        _ target: String, to count: Int, serverPath: String, drainMilliseconds: Int = 200, waitSeconds: Double = 30
+        _ target: String, to count: Int, serverPath: String, drainMilliseconds: Int = 200,
+        waitSeconds: Double = 30
     ) throws {
         guard count >= 0 else { throw SandboxError("a number of pods is 0 or more") }
         try locked {
@@ -105,7 +108,8 @@ extension Sandbox {
 
     /// First the pod serves, then the mesh knows it.
     private func grow(
-        _ added: [SandboxState.PodRecord], _ plan: SandboxPlan, _ state: inout SandboxState, _ serverPath: String,
+        _ added: [SandboxState.PodRecord], _ plan: SandboxPlan, _ state: inout SandboxState,
+        _ serverPath: String,
         _ waitSeconds: Double
     ) throws {
         let uids = Set(added.map(\.uid))
@@ -158,7 +162,8 @@ extension Sandbox {
         }
         let found = sets.filter { $0.name == target || "\($0.namespace)/\($0.name)" == target }
         guard let set = found.first else {
-            throw SandboxError("there is no Deployment \(target) to scale; there are: " + listed(sets.map(\.name)))
+            throw SandboxError(
+                "there is no Deployment \(target) to scale; there are: " + listed(sets.map(\.name)))
         }
         guard found.count == 1 else {
             throw SandboxError("\(target) is several: " + listed(found.map { "\($0.namespace)/\($0.name)" }))

@@ -27,7 +27,8 @@ extension Sandbox {
                 let log = try FileDescriptor.openLog(path)
                 let child = try SandboxError.during("start \(entry.container) of pod \(pod.record.key)") {
                     RunningChild(
-                        try entry.program.start(Streams(input: empty.number, output: log.number, error: log.number)))
+                        try entry.program.start(
+                            Streams(input: empty.number, output: log.number, error: log.number)))
                 }
                 children.append(child)
                 started.append((pod, entry.container, child))
@@ -55,7 +56,8 @@ extension Sandbox {
                 let answers =
                     switch transport {
                     case .tcp: try InternetSocket.answers(target, in: namespace, timeoutMilliseconds: 200)
-                    case .udp: try InternetSocket.answersDatagram(target, in: namespace, timeoutMilliseconds: 200)
+                    case .udp:
+                        try InternetSocket.answersDatagram(target, in: namespace, timeoutMilliseconds: 200)
                     }
                 if answers { break }
                 if let code = try child.process.exitCode() {

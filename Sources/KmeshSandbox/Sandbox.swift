@@ -18,7 +18,8 @@ public final class Sandbox {
     ) throws {
         // The admin socket's path has 107 bytes at most.
         guard name.isKubernetesName, name.utf8.count <= 63 else {
-            throw SandboxError("\"\(name)\" is no name for a sandbox: use small letters, digits and '-'; see --name")
+            throw SandboxError(
+                "\"\(name)\" is no name for a sandbox: use small letters, digits and '-'; see --name")
         }
         guard Privileges.isRoot else {
             throw SandboxError("kmesh-sandbox makes network namespaces and cgroups: run it as root")

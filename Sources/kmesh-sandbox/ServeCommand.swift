@@ -4,7 +4,8 @@ import KmeshSandbox
 
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Answers requests with who asked whom for what.", shouldDisplay: false)
+        commandName: "serve", abstract: "Answers requests with who asked whom for what.", shouldDisplay: false
+    )
 
     @Option(help: "The name that it answers with.")
     var pod: String

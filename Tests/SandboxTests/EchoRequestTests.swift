@@ -34,7 +34,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("\r\n\r\n", 400), ("GET /\r\n\r\n", 400), ("GET / HTTP/2.0\r\n\r\n", 400), ("GET  HTTP/1.1\r\n\r\n", 400),
+        ("\r\n\r\n", 400), ("GET /\r\n\r\n", 400), ("GET / HTTP/2.0\r\n\r\n", 400),
+        ("GET  HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400), ("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),

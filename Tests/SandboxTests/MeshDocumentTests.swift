@@ -123,8 +123,12 @@ private let services = """
         let lines = text.split(separator: "\n").map(String.init)
         #expect(lines[0] == "127.0.0.1 localhost")
         #expect(lines.contains("10.244.1.1 \(mesh.pods[0].record.name)"))
-        #expect(lines.contains("10.96.0.2 plain.default.svc.cluster.local plain.default.svc plain.default plain"))
-        #expect(lines.filter { $0.hasSuffix(" headless") }.map { $0.prefix(11) } == ["10.244.1.1 ", "10.244.1.2 "])
+        #expect(
+            lines.contains("10.96.0.2 plain.default.svc.cluster.local plain.default.svc plain.default plain"))
+        #expect(
+            lines.filter { $0.hasSuffix(" headless") }.map { $0.prefix(11) } == [
+                "10.244.1.1 ", "10.244.1.2 ",
+            ])
         #expect(lines.contains { $0.hasPrefix("10.96.0.2 elsewhere.default") })
         // Another namespace needs the longer names.
         #expect(!mesh.serviceLines(seenFrom: "other").contains(" plain\n"))

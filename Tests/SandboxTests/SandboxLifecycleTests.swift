@@ -15,17 +15,17 @@ private let mesh = """
     spec: {clusterIP: None, selector: {app: web}, ports: [{port: 8080}, {port: 53, protocol: UDP}]}
 
     """ + deployment("web", replicas: 2)
-    + """
-    ---
-    kind: Pod
-    metadata: {name: client}
-    spec: {containers: [{name: c, command: [sleep, infinity], env: [{name: COLOUR, value: green}]}]}
-    ---
-    kind: Pod
-    metadata: {name: host}
-    spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 7777}]}]}
+        + """
+        ---
+        kind: Pod
+        metadata: {name: client}
+        spec: {containers: [{name: c, command: [sleep, infinity], env: [{name: COLOUR, value: green}]}]}
+        ---
+        kind: Pod
+        metadata: {name: host}
+        spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 7777}]}]}
 
-    """
+        """
 
 @Suite(.serialized, .enabled(if: Privileges.isRoot, "needs root: makes network namespaces and cgroups"))
 struct SandboxLifecycleTests {
@@ -69,13 +69,16 @@ struct SandboxLifecycleTests {
             let web = try #require(status.pods.first { $0.name.hasPrefix("web-") })
             for address in web.addresses {
                 let target = SocketAddress(address, 8080)
-                let answer = try sandbox.run(["curl", "-s", "-m", "5", "http://\(target)/path"], in: "client").text
+                let answer = try sandbox.run(
+                    ["curl", "-s", "-m", "5", "http://\(target)/path"], in: "client"
+                ).text
                 #expect(answer.contains("pod: \(web.name)\nnamespace: default\nfrom: "))
                 #expect(answer.hasSuffix("request: GET /path\nat: \(target)\n"), "\(answer)")
             }
             // By the name of the headless service, which leads to pods.
             #expect(try sandbox.run(["curl", "-s", "-m", "5", "http://all:8080/"], in: "client").code == 0)
-            #expect(try sandbox.run(["curl", "-s", "-m", "5", "http://10.244.0.1:7777/"], in: "client").code == 0)
+            #expect(
+                try sandbox.run(["curl", "-s", "-m", "5", "http://10.244.0.1:7777/"], in: "client").code == 0)
         }
     }
 
@@ -90,7 +93,8 @@ struct SandboxLifecycleTests {
 
     @Test func aPodHasItsOwnView() throws {
         try withSandbox { sandbox in
-            let outcome = try sandbox.run(["sh", "-c", "hostname; echo $COLOUR $SECRET; cat /proc/self/cgroup"], in: "client")
+            let outcome = try sandbox.run(
+                ["sh", "-c", "hostname; echo $COLOUR $SECRET; cat /proc/self/cgroup"], in: "client")
             let lines = outcome.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
             #expect(lines[0...1] == ["client", "green"])
             #expect(lines.contains("0::/kmesh-sandbox-\(sandbox.name)/default_client"))
@@ -124,16 +128,21 @@ struct SandboxLifecycleTests {
 
     @Test func anUpThatFailsLeavesNothing() throws {
         // Two pods want one port of the node.
-        let text = mesh + "---\nkind: Pod\nmetadata: {name: late}\n"
+        let text =
+            mesh + "---\nkind: Pod\nmetadata: {name: late}\n"
             + "spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 7777}]}]}\n"
         try Files.overwrite(file, with: Array(text.utf8))
         defer { try? Files.remove(file) }
-        #expect(throws: SandboxError.self) { try sandbox.up(file: file, serverPath: "/nowhere/kmesh-sandbox") }
+        #expect(throws: SandboxError.self) {
+            try sandbox.up(file: file, serverPath: "/nowhere/kmesh-sandbox")
+        }
         #expect(try Traces(sandbox).isClean)
         let error = #expect(throws: SandboxError.self) {
             try sandbox.up(file: file, serverPath: server, waitSeconds: 5)
         }
-        #expect(error?.description.contains("default/late and default/host both need TCP port 7777") == true, "\(String(describing: error))")
+        #expect(
+            error?.description.contains("default/late and default/host both need TCP port 7777") == true,
+            "\(String(describing: error))")
         #expect(try Traces(sandbox).isClean)
     }
 

@@ -82,10 +82,22 @@ func deployment(_ name: String, replicas: Int = 1, pod: String = "") -> String {
         ("kind: Service\nmetadata: {name: ../x}", "line 2: Service: \"../x\" is no name"),
         ("kind: Pod\nmetadata: {name: a}", "Pod default/a: its pods have no spec"),
         ("kind: Pod\nmetadata: {name: a}\nspec: {containers: []}", "line 3: Pod default/a: spec.containers"),
-        ("kind: Service\nmetadata: {name: a}\nspec:\n  ports:\n  - {port: 70000}", "line 5: Service default/a: port"),
-        ("kind: Service\nmetadata: {name: a}\nspec:\n  clusterIP: 1.2.3", "clusterIP \"1.2.3\" is no address"),
-        ("kind: Service\nmetadata: {name: a}\nspec:\n  clusterIP: 10.244.3.4", "lies among the addresses of pods"),
-        ("kind: Service\nmetadata: {name: a}\nspec: {ipFamilyPolicy: Dual}", "ipFamilyPolicy Dual is unknown"),
+        (
+            "kind: Service\nmetadata: {name: a}\nspec:\n  ports:\n  - {port: 70000}",
+            "line 5: Service default/a: port"
+        ),
+        (
+            "kind: Service\nmetadata: {name: a}\nspec:\n  clusterIP: 1.2.3",
+            "clusterIP \"1.2.3\" is no address"
+        ),
+        (
+            "kind: Service\nmetadata: {name: a}\nspec:\n  clusterIP: 10.244.3.4",
+            "lies among the addresses of pods"
+        ),
+        (
+            "kind: Service\nmetadata: {name: a}\nspec: {ipFamilyPolicy: Dual}",
+            "ipFamilyPolicy Dual is unknown"
+        ),
         (
             "kind: Service\nmetadata: {name: a}\n---\nkind: Service\nmetadata: {name: a}",
             "line 4: Service default/a: is here twice; the first is on line 1"

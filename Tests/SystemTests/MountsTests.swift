@@ -13,7 +13,8 @@ import Testing
             """
         #expect(
             Mounts.parse(text) == [
-                Mount(path: "/sys/fs/cgroup/unified", kind: "cgroup2"), Mount(path: "/mnt/a b\\", kind: "tmpfs"),
+                Mount(path: "/sys/fs/cgroup/unified", kind: "cgroup2"),
+                Mount(path: "/mnt/a b\\", kind: "tmpfs"),
             ])
     }
 
@@ -22,7 +23,9 @@ import Testing
         let letters = Array("41 - /\\0479\n:".utf8)
         for _ in 0..<2000 {
             let bytes = (0..<40).map { _ in letters.randomElement(using: &generator) ?? 0 }
-            for mount in Mounts.parse(String(decoding: bytes, as: UTF8.self)) { #expect(mount.path.utf8.count <= 40) }
+            for mount in Mounts.parse(String(decoding: bytes, as: UTF8.self)) {
+                #expect(mount.path.utf8.count <= 40)
+            }
         }
     }
 

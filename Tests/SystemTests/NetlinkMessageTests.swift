@@ -14,7 +14,9 @@ import Testing
         #expect(attributes.map(\.type) == [3, 4, 18])
         #expect(attributes[0].text == "eth0")
         #expect(attributes[1].number == 42)
-        #expect(try #require(NetlinkAttribute.split(attributes[2].value)).first?.address?.description == "10.0.0.1")
+        #expect(
+            try #require(NetlinkAttribute.split(attributes[2].value)).first?.address?.description
+                == "10.0.0.1")
     }
 
     @Test(arguments: [
@@ -29,7 +31,9 @@ import Testing
     }
 
     @Test func badAttributeLengthsAreRefused() {
-        for bytes: [UInt8] in [[0, 0, 1, 0], [3, 0, 1, 0], [9, 0, 1, 0, 1, 2, 3, 4], [4, 0], [255, 255, 0, 0]] {
+        for bytes: [UInt8] in [
+            [0, 0, 1, 0], [3, 0, 1, 0], [9, 0, 1, 0, 1, 2, 3, 4], [4, 0], [255, 255, 0, 0],
+        ] {
             #expect(NetlinkAttribute.split(bytes[...]) == nil)
         }
         #expect(NetlinkAttribute.split([4, 0, 1, 0])?.count == 1)

@@ -10,7 +10,8 @@ import Testing
         #expect(outcome.code == 3)
         #expect(outcome.text == "out\nerr\n")
         #expect(try Program(shell, ["-c", "kill -9 $$"]).run().code == 128 + SIGKILL)
-        #expect(try Program(shell, ["-c", "echo $ONLY $HOME"], environment: ["ONLY=this"]).run().text == "this\n")
+        #expect(
+            try Program(shell, ["-c", "echo $ONLY $HOME"], environment: ["ONLY=this"]).run().text == "this\n")
     }
 
     @Test func failuresNameTheirStep() throws {
@@ -42,7 +43,8 @@ import Testing
             try? Files.remove(hosts)
             #expect(throws: Never.self) { try cgroup.removeTree() }
         }
-        var program = Program("/bin/sh", ["-c", "cat /proc/self/cgroup /etc/hosts; hostname; ls /proc/self/fd | wc -l"])
+        var program = Program(
+            "/bin/sh", ["-c", "cat /proc/self/cgroup /etc/hosts; hostname; ls /proc/self/fd | wc -l"])
         program.cgroup = cgroup
         program.hosts = hosts
         program.hostname = "one"

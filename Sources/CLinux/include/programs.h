@@ -19,15 +19,15 @@ int kmesh_netns_open(int netns, const char *path, int flags);
 /* What a program gets before it is executed. -1 and NULL leave a thing as the caller has it. */
 struct kmesh_program {
 	const char *path;
-	char *const *arguments;    /* ends with NULL */
-	char *const *environment;  /* ends with NULL */
+	char *const *arguments; /* ends with NULL */
+	char *const *environment; /* ends with NULL */
 	const char *directory;
 	const char *hostname;
-	const char *hosts;         /* a file that it sees as /etc/hosts, in a mount namespace of its own */
-	char *const *hidden;       /* mounts that its mount namespace leaves out; ends with NULL */
-	int cgroup;                /* a directory of cgroup v2 */
+	const char *hosts; /* a file that it sees as /etc/hosts, in a mount namespace of its own */
+	char *const *hidden; /* mounts that its mount namespace leaves out; ends with NULL */
+	int cgroup; /* a directory of cgroup v2 */
 	int netns;
-	int streams[3];            /* standard input, output and error */
+	int streams[3]; /* standard input, output and error */
 };
 
 enum kmesh_program_step {

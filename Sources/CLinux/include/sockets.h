@@ -24,7 +24,7 @@ int kmesh_epoll_wait(int queue, struct kmesh_event *events, int timeout_ms);
 
 struct kmesh_socket_address {
 	unsigned char address[16];
-	unsigned int scope;        /* of a link-local address */
+	unsigned int scope; /* of a link-local address */
 	unsigned short port;
 };
 
@@ -36,7 +36,7 @@ int kmesh_datagram_prepare(int socket);
 long kmesh_datagram_receive(int socket, void *bytes, unsigned long size, struct kmesh_socket_address *peer,
 			    unsigned char *local);
 /* Sends from the address `local`, so that the answer comes from where the question went. */
-long kmesh_datagram_send(int socket, const void *bytes, unsigned long size, const struct kmesh_socket_address *peer,
-			 const unsigned char *local);
+long kmesh_datagram_send(int socket, const void *bytes, unsigned long size,
+			 const struct kmesh_socket_address *peer, const unsigned char *local);
 
 #endif

@@ -32,7 +32,8 @@ public struct Cgroup: Hashable, Sendable {
         do throws(Errno) {
             return try Files.readText("\(path)/cgroup.procs", limit: 16 << 20)
                 .split(separator: "\n").compactMap { Int32($0) }
-        } catch where error == .noEntry || error.code == ENODEV {
+        } catch {
+            guard error == .noEntry || error.code == ENODEV else { throw error }
             return []
         }
     }
@@ -41,7 +42,8 @@ public struct Cgroup: Hashable, Sendable {
     public func isPopulated() throws(Errno) -> Bool {
         do throws(Errno) {
             return try Files.readText("\(path)/cgroup.events").split(separator: "\n").contains("populated 1")
-        } catch where error == .noEntry || error.code == ENODEV {
+        } catch {
+            guard error == .noEntry || error.code == ENODEV else { throw error }
             return false
         }
     }
@@ -50,7 +52,8 @@ public struct Cgroup: Hashable, Sendable {
     public func kill() throws(Errno) {
         do throws(Errno) {
             try Files.write("\(path)/cgroup.kill", "1")
-        } catch where error == .noEntry || error.code == ENODEV {
+        } catch {
+            guard error == .noEntry || error.code == ENODEV else { throw error }
         }
     }
 
@@ -59,7 +62,8 @@ public struct Cgroup: Hashable, Sendable {
         for child in try children() { try child.removeTree() }
         do throws(Errno) {
             try syscall { unsafe rmdir(path) }
-        } catch where error == .noEntry {
+        } catch {
+            guard error == .noEntry else { throw error }
         }
     }
 
@@ -67,7 +71,8 @@ public struct Cgroup: Hashable, Sendable {
     public func children() throws(Errno) -> [Cgroup] {
         do throws(Errno) {
             return try Files.list(path).map { Cgroup(path: "\(path)/\($0)") }.filter { $0.isDirectory }
-        } catch where error == .noEntry {
+        } catch {
+            guard error == .noEntry else { throw error }
             return []
         }
     }

@@ -29,7 +29,8 @@ public struct ChildProcess: ~Copyable, Sendable {
         let pidfd = handle.number
         do throws(Errno) {
             try syscall { kmesh_pidfd_send_signal(pidfd, signal) }
-        } catch where error == .noProcess {
+        } catch {
+            guard error == .noProcess else { throw error }
         }
     }
 }

@@ -67,7 +67,9 @@ public enum Files {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = try syscall {
             unsafe buffer.withUnsafeMutableBytes { bytes in
-                guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
+                guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
+                    return 0
+                }
                 return unsafe readlink(path, start, bytes.count)
             }
         }
@@ -95,7 +97,8 @@ public enum Files {
     public static func removeDirectory(_ path: String) throws(Errno) {
         do throws(Errno) {
             try syscall { unsafe rmdir(path) }
-        } catch where error == .noEntry {
+        } catch {
+            guard error == .noEntry else { throw error }
         }
     }
 }

@@ -151,7 +151,9 @@ extension InternetSocket {
         var endpoint = kmesh_socket_address()
         endpoint.port = path.peer.port
         endpoint.scope = path.scope
-        unsafe withUnsafeMutableBytes(of: &endpoint.address) { unsafe $0.copyBytes(from: path.peer.address.bytes) }
+        unsafe withUnsafeMutableBytes(of: &endpoint.address) {
+            unsafe $0.copyBytes(from: path.peer.address.bytes)
+        }
         let local = path.local.bytes
         try syscall { unsafe kmesh_datagram_send(number, bytes, UInt(bytes.count), &endpoint, local) }
     }

@@ -22,7 +22,8 @@ public enum Mounts {
     static func parse(_ text: String) -> [Mount] {
         text.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ", omittingEmptySubsequences: false)
-            guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"), dash + 1 < fields.count else {
+            guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"), dash + 1 < fields.count
+            else {
                 return nil
             }
             return Mount(path: unescaped(fields[4]), kind: String(fields[dash + 1]))
@@ -43,7 +44,8 @@ public enum Mounts {
     public static func detach(_ path: String) throws(Errno) {
         do throws(Errno) {
             try syscall { unsafe umount2(path, Int32(MNT_DETACH)) }
-        } catch where error == .invalid || error == .noEntry {
+        } catch {
+            guard error == .invalid || error == .noEntry else { throw error }
         }
     }
 

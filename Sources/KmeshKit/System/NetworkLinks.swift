@@ -19,7 +19,8 @@ extension Netlink {
         do throws(NetlinkError) {
             return try one(Int(RTM_GETLINK), body: linkBody()) { $0.add(Int(IFLA_IFNAME), name) }
                 .flatMap(Self.link)
-        } catch where error.errno == .noDevice {
+        } catch {
+            guard error.errno == .noDevice else { throw error }
             return nil
         }
     }
@@ -45,7 +46,8 @@ extension Netlink {
     private mutating func addLink(
         _ name: String, kind: String, parameters: ((inout NetlinkMessage) -> Void)? = nil
     ) throws(NetlinkError) {
-        try request(Int(RTM_NEWLINK), flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), body: linkBody()) { request in
+        try request(Int(RTM_NEWLINK), flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), body: linkBody()) {
+            request in
             request.add(Int(IFLA_IFNAME), name)
             request.nest(Int(IFLA_LINKINFO)) { link in
                 link.add(Int(IFLA_INFO_KIND), kind)

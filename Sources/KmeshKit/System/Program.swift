@@ -20,7 +20,8 @@ public struct Program: Sendable {
     /// Path of a network namespace.
     public var networkNamespace: String?
 
-    public init(_ path: String, _ arguments: [String] = [], environment: [String] = Program.ownEnvironment()) {
+    public init(_ path: String, _ arguments: [String] = [], environment: [String] = Program.ownEnvironment())
+    {
         self.path = path
         self.arguments = arguments
         self.environment = environment
@@ -51,7 +52,8 @@ public struct Program: Sendable {
 
     private static func isExecutable(_ path: String) -> Bool {
         var status = stat()
-        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && access(path, X_OK) == 0
     }
 }
 
@@ -150,7 +152,7 @@ private func withCStrings<Result>(
     _ texts: String?..., body: ([UnsafePointer<CChar>?]) -> Result
 ) -> Result {
     let copies = unsafe texts.map { unsafe $0.map { unsafe UnsafePointer(strdup($0)) } ?? nil }
-    defer { for unsafe copy in unsafe copies { unsafe free(UnsafeMutablePointer(mutating: copy)) } }
+    defer { unsafe copies.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
     return unsafe body(copies)
 }
 
@@ -165,8 +167,8 @@ private func withCStringLists<Result>(
         return unsafe copy
     }
     defer {
-        for unsafe copy in unsafe copies {
-            for unsafe text in unsafe copy { unsafe free(text) }
+        unsafe copies.forEach { copy in
+            unsafe copy.forEach { unsafe free($0) }
             unsafe copy.deallocate()
         }
     }

@@ -27,7 +27,8 @@ final class EchoConnection {
     private let opening: [UInt8]
     private let closing: [UInt8]
 
-    init(socket: consuming FileDescriptor, peer: SocketAddress, local: SocketAddress, identity: EchoIdentity) {
+    init(socket: consuming FileDescriptor, peer: SocketAddress, local: SocketAddress, identity: EchoIdentity)
+    {
         self.socket = socket
         opening = Array("\(identity.lines)from: \(peer)\nrequest: ".utf8)
         closing = Array("\nat: \(local)\n".utf8)
@@ -45,7 +46,8 @@ final class EchoConnection {
         let count: Int
         do throws(Errno) {
             count = try InternetSocket.receive(socket, into: &buffer, at: carried)
-        } catch where error == .wouldBlock {
+        } catch {
+            guard error == .wouldBlock else { throw error }
             pending.append(contentsOf: buffer[..<carried])
             return .waitForInput
         }
@@ -59,7 +61,8 @@ final class EchoConnection {
         while hasOutput {
             do throws(Errno) {
                 sent += try InternetSocket.send(socket, output, from: sent)
-            } catch where error == .wouldBlock {
+            } catch {
+                guard error == .wouldBlock else { throw error }
                 return .waitForOutput
             }
         }

@@ -45,7 +45,8 @@ struct EchoRequest: Hashable {
     private static func requestLine(_ bytes: [UInt8], _ start: Int, _ end: Int) -> EchoRequest? {
         guard let space = index(of: 0x20, bytes, start, end), space > start,
             let second = index(of: 0x20, bytes, space + 1, end), second > space + 1,
-            end - second == 9, matches(bytes, second + 1, end - 1, Word.version), bytes[end - 1] & 0xfe == 0x30
+            end - second == 9, matches(bytes, second + 1, end - 1, Word.version),
+            bytes[end - 1] & 0xfe == 0x30
         else { return nil }
         var request = EchoRequest(method: start..<space, target: space + 1..<second, headLength: 0)
         request.keepsAlive = bytes[end - 1] == 0x31

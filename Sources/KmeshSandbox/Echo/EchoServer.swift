@@ -41,8 +41,9 @@ public final class EchoServer {
         }
         for port in options.tcpPorts {
             let socket = OwnedSocket(
-                try Self.opened("TCP", port) { (port) throws(Errno) in try InternetSocket.listen(port: port) },
-                port: port)
+                try Self.opened("TCP", port) { (port) throws(Errno) in
+                    try InternetSocket.listen(port: port)
+                }, port: port)
             try epoll.add(socket.number, .input)
             listeners[socket.number] = socket
         }
@@ -140,7 +141,9 @@ public final class EchoServer {
 
     private func echoDatagrams(_ owner: OwnedSocket) {
         for _ in 0..<64 {
-            guard let (count, path) = try? InternetSocket.receiveDatagram(owner.socket, into: &buffer) else { return }
+            guard let (count, path) = try? InternetSocket.receiveDatagram(owner.socket, into: &buffer) else {
+                return
+            }
             let head =
                 "\(identity.lines)from: \(path.peer)\nrequest: UDP \(count)\n"
                 + "at: \(SocketAddress(path.local, owner.port))\n\n"

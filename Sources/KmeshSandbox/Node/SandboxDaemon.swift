@@ -25,7 +25,8 @@ struct SandboxDaemon {
         var program = Program(
             path,
             [
-                "--mode", "dual-engine", "--mesh-file", paths.mesh, "--bpf-fs-path", paths.bpf, "--cgroup2-path",
+                "--mode", "dual-engine", "--mesh-file", paths.mesh, "--bpf-fs-path", paths.bpf,
+                "--cgroup2-path",
                 paths.cgroup.path, "--admin-socket", paths.adminSocket, "--node-name", settings.nodeName,
                 "--state-dir", paths.daemonState,
             ] + settings.daemonArguments)
@@ -42,14 +43,17 @@ struct SandboxDaemon {
             return status() != nil
         }
         guard isReady else {
-            throw SandboxError("\(path) does not answer on \(paths.adminSocket):\n\(tail(of: paths.daemonLog))")
+            throw SandboxError(
+                "\(path) does not answer on \(paths.adminSocket):\n\(tail(of: paths.daemonLog))")
         }
         return child
     }
 
     /// `nil`: it does not answer.
     func status() -> DaemonStatus? {
-        guard let answer = try? client.ask(.status), case .status(let status) = answer.response else { return nil }
+        guard let answer = try? client.ask(.status), case .status(let status) = answer.response else {
+            return nil
+        }
         return status
     }
 

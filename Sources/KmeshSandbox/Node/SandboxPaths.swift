@@ -30,7 +30,9 @@ public struct SandboxPaths: Hashable, Sendable {
     var pods: String { "\(root)/pods" }
 
     func namespace(of record: SandboxState.PodRecord) -> String { "\(namespaces)/\(record.fileName)" }
-    func cgroup(of record: SandboxState.PodRecord) -> Cgroup { Cgroup(path: "\(cgroup.path)/\(record.fileName)") }
+    func cgroup(of record: SandboxState.PodRecord) -> Cgroup {
+        Cgroup(path: "\(cgroup.path)/\(record.fileName)")
+    }
     func files(of record: SandboxState.PodRecord) -> String { "\(pods)/\(record.fileName)" }
     func hosts(of record: SandboxState.PodRecord) -> String { "\(files(of: record))/hosts" }
 }

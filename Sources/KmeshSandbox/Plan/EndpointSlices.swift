@@ -91,7 +91,8 @@ private struct ResolvedPort: Hashable {
 
     var node: YAMLNode {
         var pairs: [(String, YAMLNode)] = [
-            ("name", .string(port.name)), ("port", .int(Int(number))), ("protocol", .string(port.transport.name)),
+            ("name", .string(port.name)), ("port", .int(Int(number))),
+            ("protocol", .string(port.transport.name)),
         ]
         if let name = port.appProtocol { pairs.append(("appProtocol", .string(name))) }
         return .mapping(pairs: pairs)

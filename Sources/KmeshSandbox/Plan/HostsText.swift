@@ -69,7 +69,9 @@ extension ResolvedMesh {
     /// Names with a wildcard cannot be in a hosts file.
     private func entryLines(_ entry: KubernetesObject) -> [String] {
         let names = (entry.spec?["hosts"]?.sequence ?? []).compactMap(\.string).filter { !$0.hasPrefix("*") }
-        let addresses = (entry.spec?["addresses"]?.sequence ?? []).compactMap { $0.string.flatMap { IPAddress($0) } }
+        let addresses = (entry.spec?["addresses"]?.sequence ?? []).compactMap {
+            $0.string.flatMap { IPAddress($0) }
+        }
         guard !names.isEmpty else { return [] }
         return addresses.map { "\($0) \(names.joined(separator: " "))" }
     }

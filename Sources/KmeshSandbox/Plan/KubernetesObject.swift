@@ -21,7 +21,8 @@ struct KubernetesObject: Hashable, Sendable {
 
     init(_ node: YAMLNode) throws(SandboxError) {
         guard node.mapping != nil else {
-            throw SandboxError("line \(node.line): expected a Kubernetes object, a mapping with kind and metadata")
+            throw SandboxError(
+                "line \(node.line): expected a Kubernetes object, a mapping with kind and metadata")
         }
         guard let kind = node["kind"]?.string else {
             throw SandboxError("line \(node.line): the object has no kind")
@@ -33,7 +34,8 @@ struct KubernetesObject: Hashable, Sendable {
         let namespace = metadata["namespace"]?.string ?? "default"
         for part in [name, namespace] where !part.isKubernetesName {
             throw SandboxError(
-                "line \(metadata.line): \(kind): \"\(part)\" is no name: use small letters, digits, '-' and '.'")
+                "line \(metadata.line): \(kind): \"\(part)\" is no name: use small letters, digits, '-' and '.'"
+            )
         }
         self.kind = kind
         self.name = name
@@ -75,7 +77,9 @@ struct KubernetesObject: Hashable, Sendable {
 extension String {
     /// Letters that a DNS subdomain has, and no more than 253 of them.
     var isKubernetesName: Bool {
-        guard (1...253).contains(utf8.count), let first = utf8.first, let last = utf8.last else { return false }
+        guard (1...253).contains(utf8.count), let first = utf8.first, let last = utf8.last else {
+            return false
+        }
         func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
         return isAlphanumeric(first) && isAlphanumeric(last)
             && utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }

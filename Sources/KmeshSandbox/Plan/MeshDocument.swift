@@ -79,7 +79,8 @@ struct ResolvedMesh: Sendable {
         return .mapping([
             "apiVersion": "v1", "kind": "Pod",
             "metadata": .mapping([
-                "name": .string(record.name), "namespace": .string(record.namespace), "uid": .string(record.uid),
+                "name": .string(record.name), "namespace": .string(record.namespace),
+                "uid": .string(record.uid),
                 "labels": texts(pod.template.labels), "annotations": texts(pod.template.annotations),
             ]),
             "spec": spec,

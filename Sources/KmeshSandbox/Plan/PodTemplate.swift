@@ -41,7 +41,9 @@ struct PodTemplate: Hashable, Sendable {
 
     /// From `spec.template` of a Deployment, or from a Pod.
     init(_ template: YAMLNode, of object: KubernetesObject) throws(SandboxError) {
-        guard let spec = template["spec"], spec.mapping != nil else { throw object.wrong("its pods have no spec") }
+        guard let spec = template["spec"], spec.mapping != nil else {
+            throw object.wrong("its pods have no spec")
+        }
         labels = template["metadata"]?["labels"]?.texts ?? [:]
         annotations = template["metadata"]?["annotations"]?.texts ?? [:]
         self.spec = spec
@@ -63,7 +65,8 @@ struct PodTemplate: Hashable, Sendable {
         }
         var ports: [Port] = []
         for port in node["ports"]?.sequence ?? [] {
-            guard let number = port["containerPort"]?.int, let number = UInt16(exactly: number), number > 0 else {
+            guard let number = port["containerPort"]?.int, let number = UInt16(exactly: number), number > 0
+            else {
                 throw object.wrong("containerPort must be a number from 1 to 65535", line: port.line)
             }
             guard let transport = transport(port["protocol"]) else { continue }
@@ -71,7 +74,8 @@ struct PodTemplate: Hashable, Sendable {
         }
         return Container(
             name: name, command: (node["command"]?.sequence ?? []).compactMap(\.string),
-            arguments: (node["args"]?.sequence ?? []).compactMap(\.string), directory: node["workingDir"]?.string,
+            arguments: (node["args"]?.sequence ?? []).compactMap(\.string),
+            directory: node["workingDir"]?.string,
             environment: (node["env"]?.sequence ?? []).compactMap(variable), ports: ports)
     }
 
@@ -81,7 +85,8 @@ struct PodTemplate: Hashable, Sendable {
         if let path = node["valueFrom"]?["fieldRef"]?["fieldPath"]?.string {
             return Variable(name: name, value: .field(path))
         }
-        return node["valueFrom"] == nil ? Variable(name: name, value: .text(node["value"]?.string ?? "")) : nil
+        return node["valueFrom"] == nil
+            ? Variable(name: name, value: .text(node["value"]?.string ?? "")) : nil
     }
 }
 

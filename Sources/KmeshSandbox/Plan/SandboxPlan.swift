@@ -21,7 +21,8 @@ struct SandboxPlan: Sendable {
 
     /// Kinds that the daemon understands and the sandbox has no part in.
     static let passedKinds = [
-        "Namespace", "ServiceEntry", "WorkloadEntry", "EndpointSlice", "HTTPRoute", "Gateway", "AuthorizationPolicy",
+        "Namespace", "ServiceEntry", "WorkloadEntry", "EndpointSlice", "HTTPRoute", "Gateway",
+        "AuthorizationPolicy",
         "PeerAuthentication",
     ]
 
@@ -41,7 +42,8 @@ struct SandboxPlan: Sendable {
         }
         if nodes.isEmpty { nodes = [Self.onlyNode(nodeName)] }
         guard nodes.count <= AddressPlan.nodeLimit else {
-            throw SandboxError("there are \(nodes.count) Nodes, and a sandbox has room for \(AddressPlan.nodeLimit)")
+            throw SandboxError(
+                "there are \(nodes.count) Nodes, and a sandbox has room for \(AddressPlan.nodeLimit)")
         }
         dropSlicesOfControllers()
     }
@@ -65,7 +67,8 @@ struct SandboxPlan: Sendable {
         let selecting = Set(services.filter { !$0.selector.isEmpty }.map(\.key))
         passed.removeAll { object in
             let service = object.node["metadata"]?["labels"]?["kubernetes.io/service-name"]?.string ?? ""
-            let isDropped = object.kind == "EndpointSlice" && selecting.contains("\(object.namespace)/\(service)")
+            let isDropped =
+                object.kind == "EndpointSlice" && selecting.contains("\(object.namespace)/\(service)")
             if isDropped { remarks.append("skipped \(object.title): the sandbox writes those of \(service)") }
             return isDropped
         }

@@ -36,7 +36,9 @@ extension SandboxState {
             self.pods.append(record)
         }
         for service in services {
-            guard let key = service["key"]?.string else { throw SandboxError("the state is damaged: a service") }
+            guard let key = service["key"]?.string else {
+                throw SandboxError("the state is damaged: a service")
+            }
             self.services[key] = parsedAddresses(service["addresses"])
         }
     }
@@ -45,7 +47,8 @@ extension SandboxState {
 extension SandboxState.PodRecord {
     fileprivate var entry: YAMLNode {
         .mapping([
-            "namespace": .string(namespace), "name": .string(name), "set": .string(set), "ordinal": .int(ordinal),
+            "namespace": .string(namespace), "name": .string(name), "set": .string(set),
+            "ordinal": .int(ordinal),
             "node": .string(node), "addresses": texts(addresses), "uid": .string(uid),
             "isServing": .bool(isServing), "isEnrolled": .bool(isEnrolled),
         ])
@@ -53,12 +56,14 @@ extension SandboxState.PodRecord {
 
     fileprivate init?(_ node: YAMLNode) {
         guard let namespace = node["namespace"]?.string, let name = node["name"]?.string,
-            let set = node["set"]?.string, let ordinal = node["ordinal"]?.int, let place = node["node"]?.string,
+            let set = node["set"]?.string, let ordinal = node["ordinal"]?.int,
+            let place = node["node"]?.string,
             let uid = node["uid"]?.string
         else { return nil }
         self.init(
             namespace: namespace, name: name, set: set, ordinal: ordinal, node: place,
-            addresses: parsedAddresses(node["addresses"]), uid: uid, isServing: node["isServing"]?.bool ?? false,
+            addresses: parsedAddresses(node["addresses"]), uid: uid,
+            isServing: node["isServing"]?.bool ?? false,
             isEnrolled: node["isEnrolled"]?.bool ?? false)
     }
 }
@@ -73,9 +78,13 @@ extension SandboxSettings {
     }
 
     fileprivate init?(_ node: YAMLNode) {
-        guard let families = node["families"]?.sequence, let nodeName = node["nodeName"]?.string else { return nil }
+        guard let families = node["families"]?.sequence, let nodeName = node["nodeName"]?.string else {
+            return nil
+        }
         self.init(
-            families: families.compactMap { $0.int.flatMap { UInt8(exactly: $0) }.flatMap(AddressFamily.init) },
+            families: families.compactMap {
+                $0.int.flatMap { UInt8(exactly: $0) }.flatMap(AddressFamily.init)
+            },
             nodeName: nodeName, daemonPath: node["daemonPath"]?.string,
             daemonArguments: (node["daemonArguments"]?.sequence ?? []).compactMap(\.string))
     }

@@ -101,7 +101,8 @@ extension SandboxState {
     }
 
     /// Records of pods that are missing until `set` has `count` pods. They do not exist yet.
-    mutating func addPods(of set: PodSet, count: Int, _ plan: SandboxPlan) throws(SandboxError) -> [PodRecord] {
+    mutating func addPods(of set: PodSet, count: Int, _ plan: SandboxPlan) throws(SandboxError) -> [PodRecord]
+    {
         let present = Set(pods.filter { $0.set == set.title }.map(\.ordinal))
         var added: [PodRecord] = []
         var ordinal = 0
@@ -136,10 +137,13 @@ extension SandboxState {
             nextNumber = free + 1
         }
         let record = PodRecord(
-            namespace: set.namespace, name: set.podName(ordinal), set: set.title, ordinal: ordinal, node: node.name,
-            addresses: settings.families.map { AddressPlan.pods.address(number, $0) }, uid: nextUID(set, ordinal))
+            namespace: set.namespace, name: set.podName(ordinal), set: set.title, ordinal: ordinal,
+            node: node.name,
+            addresses: settings.families.map { AddressPlan.pods.address(number, $0) },
+            uid: nextUID(set, ordinal))
         if let other = pods.first(where: { $0.key == record.key }) {
-            throw SandboxError("line \(set.line): \(set.title) and \(other.set) both have a pod \(record.key)")
+            throw SandboxError(
+                "line \(set.line): \(set.title) and \(other.set) both have a pod \(record.key)")
         }
         return record
     }

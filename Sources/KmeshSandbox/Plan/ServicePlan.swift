@@ -96,7 +96,8 @@ struct ServicePlan: Hashable, Sendable {
         }
         if asked.isEmpty { asked = fixed.map(\.family) }
         if let missing = asked.first(where: { !available.contains($0) }) {
-            throw object.wrong("asks for IPv\(missing.rawValue), which this sandbox does not have: see --ip-families")
+            throw object.wrong(
+                "asks for IPv\(missing.rawValue), which this sandbox does not have: see --ip-families")
         }
         let rest = available.filter { !asked.contains($0) }
         switch spec["ipFamilyPolicy"]?.string {
@@ -127,7 +128,8 @@ extension ServicePlan.Port {
         switch target {
         case .number(let number): number
         case .name(let name):
-            template.containers.flatMap(\.ports).first { $0.name == name && $0.transport == transport }?.number
+            template.containers.flatMap(\.ports).first { $0.name == name && $0.transport == transport }?
+                .number
         }
     }
 }
