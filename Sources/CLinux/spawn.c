@@ -64,7 +64,7 @@ static int set_streams(const int streams[3])
 	return 0;
 }
 
-/* Steps after the cgroup, in this order: the network namespace's file must be open before mounts are hidden. */
+/* Steps after the cgroup. The mounts go last of the namespaces: hiding them hides the others' files. */
 static enum kmesh_program_step run(const struct kmesh_program *program)
 {
 	sigset_t none;

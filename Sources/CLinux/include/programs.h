@@ -3,7 +3,7 @@
 #define CLINUX_PROGRAMS_H
 
 /* The calls return -1 and set errno when they fail, as libc does. A call that enters another network
- * namespace has left it again when it returns; when it cannot, it ends the process: the thread would be lost. */
+ * namespace has left it again when it returns. When it cannot, it ends the process: its thread is lost. */
 
 /* Makes a network namespace and keeps it by a mount on the existing file `path`. */
 int kmesh_netns_create(const char *path);
@@ -49,7 +49,7 @@ int kmesh_spawn(const struct kmesh_program *program, int *pidfd, enum kmesh_prog
 /* Replaces the calling process. Returns only on failure; `*step` tells where. */
 int kmesh_exec(const struct kmesh_program *program, enum kmesh_program_step *step);
 
-/* Waits for a child. Its exit code, or 128 + the signal that ended it; with `wait` 0 and a child that runs: -2. */
+/* Waits for a child. Its exit code, or 128 + the signal that ended it; -2 when `wait` is 0 and it runs. */
 int kmesh_wait(int pidfd, int wait);
 
 int kmesh_pidfd_send_signal(int pidfd, int number);

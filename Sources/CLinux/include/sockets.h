@@ -20,7 +20,7 @@ int kmesh_epoll_change(int queue, int descriptor, unsigned int events);
 /* Fills at most KMESH_EVENTS_MAX events; returns how many. */
 int kmesh_epoll_wait(int queue, struct kmesh_event *events, int timeout_ms);
 
-/* Sockets of both IP versions. Addresses are IPv6 or v4-mapped IPv6 in network order, ports in the machine's. */
+/* Sockets of both IP versions. Addresses are IPv6 or v4-mapped, in network order; ports in the machine's. */
 
 struct kmesh_socket_address {
 	unsigned char address[16];
