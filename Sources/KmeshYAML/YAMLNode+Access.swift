@@ -3,7 +3,9 @@ extension YAMLNode {
     /// The value of `key`; `nil` when this is no mapping or has no such key.
     public subscript(key: String) -> YAMLNode? {
         guard case .mapping(let entries) = value else { return nil }
-        return entries.first { $0.key == key }?.node
+        // By index: a copy of each entry that is looked at would cost more than the comparison.
+        for index in entries.indices where entries[index].key == key { return entries[index].node }
+        return nil
     }
 
     public subscript(index: Int) -> YAMLNode? {

@@ -88,7 +88,10 @@ struct YAMLTreeBuilder {
     private static let linearSearch = 24
 
     private func isDuplicate(_ key: String, of entries: [YAMLEntry], seen: inout Set<String>) -> Bool {
-        if entries.count <= Self.linearSearch { return entries.contains { $0.key == key } }
+        if entries.count <= Self.linearSearch {
+            for index in entries.indices where entries[index].key == key { return true }
+            return false
+        }
         if seen.isEmpty { seen = Set(entries.map(\.key)) }
         return !seen.insert(key).inserted
     }

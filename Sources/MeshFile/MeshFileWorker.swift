@@ -35,6 +35,7 @@ final class MeshFileWorker {
 
     private func loadFirst() throws(MeshFileError) {
         folder.markAll()
+        let limit = clock.now + .seconds(2)
         while true {
             if mailbox.commands().isClosed { return }
             if let update = try attempt(Set(), isFirst: true) {
@@ -44,6 +45,9 @@ final class MeshFileWorker {
             }
             // Somebody writes a file: wait until they close it.
             try waitForChange(timeout: .milliseconds(10))
+            guard clock.now < limit else {
+                throw MeshFileError(path: folder.path, message: "somebody keeps writing to it: let them end first")
+            }
         }
     }
 
@@ -180,6 +184,18 @@ final class MeshFileWorker {
             let what = error == .invalid ? "is no regular file" : "cannot be read: \(error)"
             throw MeshFileError(path: path, message: what)
         }
-        return try store.read(path, descriptor: file.number)
+        do throws(MeshFileError) {
+            let contents = try store.read(path, descriptor: file.number)
+            noteWriter(of: file, path)
+            return contents
+        } catch {
+            noteWriter(of: file, path)
+            throw error
+        }
+    }
+
+    /// A writer that truncates is seen by the reader a moment before the kernel tells of it.
+    private func noteWriter(of file: borrowing FileDescriptor, _ path: String) {
+        if file.hasWriters == true { folder.markTorn(path) }
     }
 }

@@ -74,6 +74,12 @@ struct MeshFolder: ~Copyable {
 
     mutating func mark(_ paths: Set<String>) { changed.formUnion(paths) }
 
+    /// Takes note of a writer that the kernel's events have not told of yet.
+    mutating func markTorn(_ path: String) {
+        touched.insert(path)
+        changed.insert(path)
+    }
+
     /// Whether a changed file waits for its writer.
     var hasWriters: Bool { !changed.isDisjoint(with: writing) }
 

@@ -1,5 +1,5 @@
 /// A node in network namespaces, made by kmesh-sandbox for a test and taken away with it.
-import Foundation
+internal import Foundation
 
 public final class SandboxNode: Sendable {
     public struct Failure: Error, CustomStringConvertible {
@@ -9,7 +9,7 @@ public final class SandboxNode: Sendable {
     public let name: String
     public let directory: String
     private let manifest: String
-    private static let sandbox = Program.built("kmesh-sandbox")
+    private static let sandbox = BuiltProgram.built("kmesh-sandbox")
 
     /// Starts pods and daemon of a manifest in `Tests/Fixtures`.
     public init(fixture: String, name: String, arguments: [String] = []) throws {
@@ -30,7 +30,7 @@ public final class SandboxNode: Sendable {
         return "/" + parts.joined(separator: "/") + "/Fixtures"
     }
 
-    public func exec(_ pod: String, _ command: [String]) throws -> Program.Outcome {
+    public func exec(_ pod: String, _ command: [String]) throws -> BuiltProgram.Outcome {
         try Self.sandbox.run(["exec", "--name", name, manifest, pod, "--"] + command)
     }
 
@@ -38,7 +38,19 @@ public final class SandboxNode: Sendable {
     public func probe(_ pod: String, _ arguments: String...) throws -> [[String: String]] {
         let outcome = try exec(pod, ["python3", "\(Self.fixtures)/probe.py"] + arguments)
         guard outcome.status == 0 else { throw Failure(description: "probe: \(outcome.output)\(outcome.errors)") }
-        return try outcome.output.split(separator: "\n").map { line in
+        return try Self.objects(outcome.output)
+    }
+
+    /// The same, while the test goes on.
+    public func launch(_ pod: String, _ arguments: String...) throws -> Client {
+        try Client(
+            path: Self.sandbox.path,
+            arguments: ["exec", "--name", name, manifest, pod, "--", "python3", "\(Self.fixtures)/probe.py"]
+                + arguments)
+    }
+
+    static func objects(_ output: String) throws -> [[String: String]] {
+        try output.split(separator: "\n").map { line in
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
             return object.mapValues { "\($0)" }
         }
@@ -49,8 +61,8 @@ public final class SandboxNode: Sendable {
         guard outcome.status == 0 else { throw Failure(description: "scale: \(outcome.output)\(outcome.errors)") }
     }
 
-    public func control(_ arguments: String...) throws -> Program.Outcome {
-        try Program.built("kmeshctl").run(arguments + ["--admin-socket", "\(directory)/kmesh.sock"])
+    public func control(_ arguments: String...) throws -> BuiltProgram.Outcome {
+        try BuiltProgram.built("kmeshctl").run(arguments + ["--admin-socket", "\(directory)/kmesh.sock"])
     }
 
     public func down() throws {
@@ -68,5 +80,28 @@ public final class SandboxNode: Sendable {
                 guard let name = row["name"] as? String, let count = row["count"] as? Int else { return nil }
                 return (name, count)
             })
+    }
+}
+
+/// A client that works in a pod while the test does something else.
+public final class Client {
+    private let process = Process()
+    private let output = Pipe()
+
+    init(path: String, arguments: [String]) throws {
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        try process.run()
+    }
+
+    public func waitUntilExit() { process.waitUntilExit() }
+
+    public var terminationStatus: Int32 { process.terminationStatus }
+
+    /// What it printed, after its end.
+    public func lines() throws -> [[String: String]] {
+        try SandboxNode.objects(String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
     }
 }

@@ -246,6 +246,15 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
         #expect(names(try await nextUpdate(source)).count == 2)
     }
 
+    @Test func aFileThatIsNeverClosedIsRefusedAtTheStart() async throws {
+        try folder.write("a.yaml", manifest("a", "172.16.0.1"))
+        let file = try FileDescriptor.open("\(path)/a.yaml", O_WRONLY | O_APPEND)
+        let error = await #expect(throws: MeshFileError.self) { _ = try await MeshFileSource.open(path) }
+        #expect(error?.message.contains("keeps writing") == true)
+        _ = consume file
+        #expect(try await MeshFileSource.open(path).first.objectCount == 1)
+    }
+
     @Test func manyQuickChangesLoseNothing() async throws {
         try folder.write("a.yaml", manifest("a", "172.16.0.1"))
         let (source, _) = try await MeshFileSource.open(path)

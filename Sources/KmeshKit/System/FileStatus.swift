@@ -56,6 +56,20 @@ extension FileDescriptor {
         guard try FileStatus(path: path).kind == .regular else { throw Errno(EINVAL) }
         return try open(path, O_RDONLY | O_NONBLOCK)
     }
+
+    /// Whether anybody has the file open for writing; `nil` when the file system cannot tell.
+    /// This descriptor must be open for reading only.
+    public var hasWriters: Bool? {
+        // The kernel grants a read lease only on a file without writers. Should one come before the lease is
+        // given back, it waits for that, and we get a signal, for which one is chosen that nobody heeds.
+        let setSignal: Int32 = 10, setLease: Int32 = 1024
+        guard fcntl(number, setSignal, SIGURG) == 0 else { return nil }
+        if fcntl(number, setLease, Int32(F_RDLCK)) == 0 {
+            _ = fcntl(number, setLease, Int32(F_UNLCK))
+            return false
+        }
+        return errno == EAGAIN ? true : nil
+    }
 }
 
 extension Files {

@@ -36,7 +36,9 @@ extension ObjectDecoder {
             let address = try ip.address("status.podIPs[].ip")
             if !addresses.contains(address) { addresses.append(address) }
         }
-        if let node = status?.present("podIP"), node.string != "" {
+        if let node = status?.present("podIP"), let text = node.string, !text.isEmpty {
+            // As the API server writes it: the first of podIPs again.
+            if !addresses.isEmpty, text == status?["podIPs"]?[0]?["ip"]?.string { return addresses }
             let address = try node.address("status.podIP")
             if !addresses.contains(address) { addresses.insert(address, at: 0) }
         }

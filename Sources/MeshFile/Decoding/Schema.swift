@@ -23,43 +23,73 @@ struct Schema: Sendable {
         self.fields = fields
     }
 
-    /// Refuses what the schema does not have. `kind` and `path` are for the message.
-    func check(_ node: YAMLNode, kind: String, path: String = "") throws(DecodeError) {
+    /// Refuses what the schema does not have. `kind` is for the message.
+    func check(_ node: YAMLNode, kind: String) throws(DecodeError) {
+        do throws(Violation) {
+            try inspect(node, kind: kind)
+        } catch {
+            let subject = error.path.isEmpty ? kind : error.path
+            throw DecodeError(line: error.line, message: subject + error.message)
+        }
+    }
+
+    /// What is wrong, with the path from where it was found; whoever is above adds its own part of the path.
+    private struct Violation: Error {
+        var line: Int
+        var path: String
+        var message: String
+
+        func below(_ parent: String) -> Violation {
+            Violation(line: line, path: path.isEmpty ? parent : "\(parent).\(path)", message: message)
+        }
+    }
+
+    private func inspect(_ node: YAMLNode, kind: String) throws(Violation) {
         if node.isNull { return }
         guard let entries = node.mapping else {
-            throw DecodeError(line: node.line, message: "\(path.isEmpty ? kind : path) must be a mapping")
+            throw Violation(line: node.line, path: "", message: " must be a mapping")
         }
         for entry in entries {
-            guard let field = fields[entry.key] else { throw unknown(entry, kind: kind, path: path) }
+            guard let field = fields[entry.key] else { throw unknown(entry, kind: kind) }
             switch field {
             case .read, .ignored: continue
             case .object(let schema):
-                try schema.check(entry.node, kind: kind, path: Self.join(path, entry.key))
-            case .list(let schema):
-                let name = Self.join(path, entry.key)
-                for element in try entry.node.elements(name) {
-                    guard element.mapping != nil else {
-                        throw DecodeError(line: element.line, message: "\(name) must be a list of mappings")
-                    }
-                    try schema.check(element, kind: kind, path: name + "[]")
+                do throws(Violation) {
+                    try schema.inspect(entry.node, kind: kind)
+                } catch {
+                    throw error.below(entry.key)
                 }
+            case .list(let schema):
+                try schema.inspectElements(of: entry, kind: kind)
             case .unsupported(let remedy):
                 if entry.node.isNull || entry.node.sequence?.isEmpty == true || entry.node.string == "" { continue }
-                throw DecodeError(
-                    line: entry.line, message: "\(Self.join(path, entry.key)) is not supported: \(remedy)")
+                throw Violation(line: entry.line, path: entry.key, message: " is not supported: \(remedy)")
             }
         }
     }
 
-    private func unknown(_ entry: YAMLEntry, kind: String, path: String) -> DecodeError {
-        let guess = Suggestion.nearest(to: entry.key, among: fields.keys)
-        let remedy = guess.map { "did you mean \($0)?" } ?? "remove it"
-        return DecodeError(
-            line: entry.line, message: "\(Self.join(path, entry.key)): \(kind) has no such field; \(remedy)")
+    private func inspectElements(of entry: YAMLEntry, kind: String) throws(Violation) {
+        if entry.node.isNull { return }
+        guard let elements = entry.node.sequence else {
+            throw Violation(line: entry.line, path: entry.key, message: " must be a list")
+        }
+        for element in elements {
+            guard element.mapping != nil else {
+                throw Violation(line: element.line, path: entry.key, message: " must be a list of mappings")
+            }
+            do throws(Violation) {
+                try inspect(element, kind: kind)
+            } catch {
+                throw error.below(entry.key + "[]")
+            }
+        }
     }
 
-    private static func join(_ path: String, _ key: String) -> String {
-        path.isEmpty ? key : "\(path).\(key)"
+    private func unknown(_ entry: YAMLEntry, kind: String) -> Violation {
+        let guess = Suggestion.nearest(to: entry.key, among: fields.keys)
+        let remedy = guess.map { "did you mean \($0)?" } ?? "remove it"
+        return Violation(
+            line: entry.line, path: entry.key, message: ": \(kind) has no such field; \(remedy)")
     }
 }
 

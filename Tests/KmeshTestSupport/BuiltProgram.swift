@@ -1,7 +1,7 @@
 /// Runs the programs of this build, as a person would.
-import Foundation
+internal import Foundation
 
-public struct Program: Sendable {
+public struct BuiltProgram: Sendable {
     public struct Outcome: Sendable {
         public let status: Int32
         public let output: String
@@ -11,9 +11,9 @@ public struct Program: Sendable {
     public let path: String
 
     /// A program beside the test bundle, by name.
-    public static func built(_ name: String) -> Program {
+    public static func built(_ name: String) -> BuiltProgram {
         let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        return Program(path: "\((bundle as NSString).deletingLastPathComponent)/\(name)")
+        return BuiltProgram(path: "\((bundle as NSString).deletingLastPathComponent)/\(name)")
     }
 
     /// Runs to the end; output and errors are read at the same time, so that neither can block it.

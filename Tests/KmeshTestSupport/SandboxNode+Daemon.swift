@@ -1,0 +1,65 @@
+/// The daemon of a sandbox node: ended, started again and asked how it is.
+public import Foundation
+internal import Glibc
+
+extension SandboxNode {
+    public var meshFile: String { "\(directory)/mesh.yaml" }
+
+    /// The daemon's status, with numbers as text.
+    public func status() throws -> [String: String] {
+        let outcome = try control("status", "-o", "json")
+        let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any] ?? [:]
+        let engine = object["engine"] as? [String: Any] ?? [:]
+        return object.merging(engine.map { ("engine.\($0)", $1) }) { $1 }.mapValues { "\($0)" }
+    }
+
+    /// Ends the daemon with a signal and waits until it is gone.
+    public func endDaemon(_ signal: Int32) throws {
+        guard let pid = try Int32(status()["pid"] ?? "") else { throw Failure(description: "no daemon to end") }
+        kill(pid, signal)
+        try wait(seconds: 10, for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
+    }
+
+    /// Starts a daemon as the sandbox did, with these arguments besides, and waits until it answers.
+    public func startDaemon(_ arguments: String...) throws -> Process {
+        let process = try launchDaemon(arguments)
+        try wait(seconds: 10, for: "the daemon's answer") { try control("status").status == 0 }
+        return process
+    }
+
+    public func launchDaemon(_ arguments: [String]) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: BuiltProgram.built("kmesh-daemon").path)
+        process.arguments =
+            [
+                "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
+                "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state", "--node-name",
+                "node-a",
+            ] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    public func wait(seconds: Double, for what: String, until isDone: () throws -> Bool) throws {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while try !isDone() {
+            guard Date() < deadline else { throw Failure(description: "waited \(seconds) s for \(what)") }
+            usleep(20_000)
+        }
+    }
+
+    /// Where the sandbox's cgroups are: below the one cgroup v2 mount.
+    public var cgroup: String {
+        let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+        let fields = mounts.split(separator: "\n").map { $0.split(separator: " ") }
+        let mount = fields.first { $0.count > 2 && $0[2] == "cgroup2" }.map { String($0[1]) } ?? "/sys/fs/cgroup"
+        return "\(mount)/kmesh-sandbox-\(name)"
+    }
+
+    private func isZombie(_ pid: Int32) -> Bool {
+        let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+        return stat.split(separator: ")").last?.hasPrefix(" Z") ?? true
+    }
+}
