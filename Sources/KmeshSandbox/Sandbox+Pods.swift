@@ -19,7 +19,7 @@ extension Sandbox {
             }
         }
         try writeHosts(mesh, for: pods)
-        var started: [(pod: ResolvedMesh.Pod, container: String, child: RunningChild)] = []
+        var started: [StartedProgram] = []
         for pod in pods {
             try pace.check()
             for entry in programs.entries(for: pod) {
@@ -31,45 +31,50 @@ extension Sandbox {
                             Streams(input: empty.number, output: log.number, error: log.number)))
                 }
                 children.append(child)
-                started.append((pod, entry.container, child))
+                started.append(StartedProgram(pod: pod, entry: entry, child: child))
             }
         }
         let end = ContinuousClock.now + .seconds(waitSeconds)
-        for (pod, container, child) in started {
-            try waitUntilServing(pod, container, child, programs, network.namespace, end)
-        }
+        for program in started { try waitUntilServing(program, network.namespace, end) }
     }
 
     func log(of record: SandboxState.PodRecord, _ container: String) -> String {
         "\(paths.files(of: record))/\(container).log"
     }
 
-    /// Dials each port that the built-in server has, as another pod would.
+    /// Dials each port as another pod would. A container's own program may serve as it likes, which is told.
     private func waitUntilServing(
-        _ pod: ResolvedMesh.Pod, _ container: String, _ child: RunningChild, _ programs: PodPrograms,
-        _ namespace: borrowing NetworkNamespace, _ end: ContinuousClock.Instant
+        _ program: StartedProgram, _ namespace: borrowing NetworkNamespace, _ end: ContinuousClock.Instant
     ) throws {
-        for (transport, port) in programs.probes(for: pod) {
-            guard let address = pod.record.addresses.first else { continue }
-            let target = SocketAddress(address, port)
-            while true {
-                let answers =
-                    switch transport {
-                    case .tcp: try InternetSocket.answers(target, in: namespace, timeoutMilliseconds: 200)
-                    case .udp:
-                        try InternetSocket.answersDatagram(target, in: namespace, timeoutMilliseconds: 200)
-                    }
-                if answers { break }
-                if let code = try child.process.exitCode() {
-                    throw SandboxError(
-                        "\(container) of pod \(pod.record.key) ended with code \(code):\n"
-                            + tail(of: log(of: pod.record, container)))
+        let record = program.pod.record
+        guard let address = record.addresses.first else { return }
+        for port in program.entry.ports {
+            let target = SocketAddress(address, port.number)
+            while try !answers(target, port.transport, namespace) {
+                var problem: String?
+                if let code = try program.child.process.exitCode() {
+                    let log = tail(of: log(of: record, program.entry.container))
+                    problem =
+                        "\(program.entry.container) of pod \(record.key) ended with code \(code):\n\(log)"
+                } else if ContinuousClock.now >= end {
+                    problem = "pod \(record.key) does not answer on \(port.transport.name) \(target)"
                 }
-                guard ContinuousClock.now < end else {
-                    throw SandboxError("pod \(pod.record.key) does not answer on \(transport.name) \(target)")
+                if let problem {
+                    if program.entry.isBuiltIn { throw SandboxError(problem) }
+                    report(problem)
+                    return
                 }
                 try pace.pause(milliseconds: 2)
             }
+        }
+    }
+
+    private func answers(
+        _ target: SocketAddress, _ transport: TransportProtocol, _ namespace: borrowing NetworkNamespace
+    ) throws -> Bool {
+        switch transport {
+        case .tcp: try InternetSocket.answers(target, in: namespace, timeoutMilliseconds: 200)
+        case .udp: try InternetSocket.answersDatagram(target, in: namespace, timeoutMilliseconds: 200)
         }
     }
 
@@ -129,4 +134,10 @@ extension Sandbox {
             }
         }
     }
+}
+
+private struct StartedProgram {
+    var pod: ResolvedMesh.Pod
+    var entry: PodPrograms.Entry
+    var child: RunningChild
 }

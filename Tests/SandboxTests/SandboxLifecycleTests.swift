@@ -91,6 +91,23 @@ struct SandboxLifecycleTests {
         }
     }
 
+    @Test func ownProgramsRunBesideTheBuiltInServer() throws {
+        let text = """
+            kind: Pod
+            metadata: {name: mixed}
+            spec:
+              containers:
+              - {name: own, command: [python3, -m, http.server, "8001"], workingDir: /etc, ports: [{containerPort: 8001}]}
+              - {name: absent, command: [no-such-program-here], ports: [{containerPort: 8002}]}
+            """
+        try withSandbox(text) { sandbox in
+            #expect(try sandbox.run(["curl", "-s", "http://mixed:8001/hostname"], in: "mixed").code == 0)
+            let answer = try sandbox.run(["curl", "-s", "http://mixed:8002/"], in: "mixed").text
+            #expect(answer.contains("pod: mixed\n"))
+            #expect(try sandbox.status().pods.map(\.processes.count) == [2])
+        }
+    }
+
     @Test func aPodHasItsOwnView() throws {
         try withSandbox { sandbox in
             let outcome = try sandbox.run(

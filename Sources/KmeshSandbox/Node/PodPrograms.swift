@@ -3,10 +3,19 @@ internal import KmeshKit
 internal import KmeshYAML
 
 struct PodPrograms {
-    /// A program and the name of its log.
+    struct Port: Hashable {
+        var transport: TransportProtocol
+        var number: UInt16
+    }
+
     struct Entry {
+        /// Also the name of its log.
         var container: String
         var program: Program
+        /// What has to answer before the pod counts as running.
+        var ports: [Port]
+        /// Its ports are sure to be served; one of the container's own programs may never listen.
+        var isBuiltIn: Bool
     }
 
     private let mesh: ResolvedMesh
@@ -39,29 +48,32 @@ struct PodPrograms {
                     path, Array(container.command.dropFirst()) + container.arguments,
                     environment: environment(of: container, in: pod))
                 program.directory = container.directory
-                entries.append(Entry(container: container.name, program: placed(program, in: pod)))
+                let ports = container.ports.filter { $0.transport == .tcp }
+                entries.append(
+                    Entry(
+                        container: container.name, program: placed(program, in: pod),
+                        ports: ports.map { Port(transport: $0.transport, number: $0.number) },
+                        isBuiltIn: false))
             } else {
                 standIns.append(container)
             }
         }
         if !standIns.isEmpty {
-            entries.append(Entry(container: standIns[0].name, program: server(for: standIns, in: pod)))
+            let ports = servedPorts(of: standIns, in: pod)
+            entries.append(
+                Entry(
+                    container: standIns[0].name, program: server(ports, in: pod), ports: ports,
+                    isBuiltIn: true))
         }
         return entries
-    }
-
-    /// What has to answer before the pod counts as running. Own programs may take their time or never listen.
-    func probes(for pod: ResolvedMesh.Pod) -> [(transport: TransportProtocol, port: UInt16)] {
-        let standIns = pod.template.containers.filter { $0.command.first.flatMap { Program.find($0) } == nil }
-        return standIns.isEmpty ? [] : servedPorts(of: standIns, in: pod)
     }
 
     /// Pods with the node's network share its ports, and those of all nodes of a sandbox.
     func checkHostPorts() throws(SandboxError) {
         var owners: [String: String] = [:]
         for pod in mesh.pods where pod.template.usesHostNetwork {
-            for (transport, port) in probes(for: pod) {
-                let title = "\(transport.name) port \(port)"
+            for port in entries(for: pod).flatMap(\.ports) {
+                let title = "\(port.transport.name) port \(port.number)"
                 if let owner = owners.updateValue(pod.record.key, forKey: title) {
                     throw SandboxError("pods \(pod.record.key) and \(owner) both need \(title) of the node")
                 }
@@ -69,34 +81,29 @@ struct PodPrograms {
         }
     }
 
-    private func server(for containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod) -> Program {
-        let ports = servedPorts(of: containers, in: pod).flatMap { transport, port in
-            ["--\(transport.name.lowercased())", String(port)]
-        }
-        let arguments = ["serve", "--pod", pod.record.name, "--namespace", pod.record.namespace] + ports
+    private func server(_ ports: [Port], in pod: ResolvedMesh.Pod) -> Program {
+        let flags = ports.flatMap { ["--\($0.transport.name.lowercased())", String($0.number)] }
+        let arguments = ["serve", "--pod", pod.record.name, "--namespace", pod.record.namespace] + flags
         return placed(Program(serverPath, arguments, environment: environment(of: nil, in: pod)), in: pod)
     }
 
     /// The containers' ports, and those that a service leads to and nobody declares.
-    private func servedPorts(
-        of containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod
-    ) -> [(transport: TransportProtocol, port: UInt16)] {
-        let all = pod.template.containers.flatMap(\.ports)
-        var served = containers.flatMap(\.ports).map { ($0.transport, $0.number) }
+    private func servedPorts(of containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod) -> [Port] {
+        func ports(_ containers: [PodTemplate.Container]) -> [Port] {
+            containers.flatMap(\.ports).map { Port(transport: $0.transport, number: $0.number) }
+        }
+        let declared = ports(pod.template.containers)
+        var served = ports(containers)
         for service in mesh.plan.services
         where service.object.namespace == pod.record.namespace && service.selects(pod.template.labels) {
             for port in service.ports {
-                guard let number = port.number(in: pod.template),
-                    !all.contains(where: { $0.number == number && $0.transport == port.transport })
-                else { continue }
-                served.append((port.transport, number))
+                guard let number = port.number(in: pod.template) else { continue }
+                let target = Port(transport: port.transport, number: number)
+                if !declared.contains(target) { served.append(target) }
             }
         }
-        var unique: [(transport: TransportProtocol, port: UInt16)] = []
-        for (transport, port) in served where !unique.contains(where: { $0 == (transport, port) }) {
-            unique.append((transport, port))
-        }
-        return unique
+        var seen: Set<Port> = []
+        return served.filter { seen.insert($0).inserted }
     }
 
     /// Puts a program where the pod is.
