@@ -1,0 +1,67 @@
+"""Measures steering at L4 beside its peers. Figures go to the output as RESULT lines, the rest to the errors."""
+
+import argparse
+import os
+import signal
+import sys
+
+import load
+from network import Network
+from place import CannotMeasure, Place, say
+from results import Results
+from traffic import Traffic
+
+SCENARIOS = ("keepalive_c64", "keepalive_c1", "connect")
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="benchmarks/run l4")
+    parser.add_argument("--pairs", type=int, default=9, help="rounds of each comparison (9)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of one measurement (3)")
+    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios, separated by commas")
+    parser.add_argument("--quick", action="store_true", help="2 pairs of 1 second: does it run, not what it is")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    unknown = set(options.only) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+    if options.quick:
+        options.pairs, options.seconds = 2, 1
+    return options
+
+
+def measure(place, options, results):
+    load.build()
+    network = Network(place)
+    load.start_server(place, network)
+    traffic = [name for name in SCENARIOS[:3] if name in options.only]
+    if traffic:
+        sides = Traffic(place, network)
+        for name in traffic:
+            if name == "connect":
+                sides.connect(results, options.pairs, options.seconds)
+            else:
+                sides.keep_alive(results, int(name[len("keepalive_c"):]), options.pairs, options.seconds)
+
+
+def main():
+    options = parse()
+    # A terminated run cleans up as one that was interrupted does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say(f"load average {os.getloadavg()[0]:.2f} at the start; what else runs here adds noise")
+    results = Results()
+    place = Place()
+    try:
+        measure(place, options, results)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    except CannotMeasure as error:
+        sys.exit(f"cannot measure: {error}")
+    finally:
+        place.close()
+    results.judge()
+    return 1 if results.missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
