@@ -5,13 +5,18 @@ import os
 import signal
 import sys
 
+import control
 import load
+import services
 from network import Network
 from place import CannotMeasure, Place, say
 from results import Results
+from storm import Storm
 from traffic import Traffic
 
-SCENARIOS = ("keepalive_c64", "keepalive_c1", "connect")
+TRAFFIC = ("keepalive_c64", "keepalive_c1", "connect")
+CONTROL = ("load", "change", "storm")
+SCENARIOS = (*TRAFFIC, "services", *CONTROL)
 
 
 def parse():
@@ -34,14 +39,42 @@ def measure(place, options, results):
     load.build()
     network = Network(place)
     load.start_server(place, network)
-    traffic = [name for name in SCENARIOS[:3] if name in options.only]
-    if traffic:
-        sides = Traffic(place, network)
-        for name in traffic:
-            if name == "connect":
-                sides.connect(results, options.pairs, options.seconds)
-            else:
-                sides.keep_alive(results, int(name[len("keepalive_c"):]), options.pairs, options.seconds)
+    for names, part in ((TRAFFIC, measure_traffic), (("services",), measure_services), (CONTROL, measure_control)):
+        chosen = [name for name in names if name in options.only]
+        if not chosen:
+            continue
+        try:
+            part(place, network, options, results, chosen)
+        except CannotMeasure as error:
+            for name in chosen:
+                results.miss(name, str(error))
+
+
+def measure_traffic(place, network, options, results, chosen):
+    sides = Traffic(place, network)
+    for name in chosen:
+        if name == "connect":
+            sides.connect(results, options.pairs, options.seconds)
+        else:
+            sides.keep_alive(results, int(name[len("keepalive_c"):]), options.pairs, options.seconds)
+
+
+def measure_services(place, network, options, results, _):
+    services.measure(place, network, results, options.pairs, options.seconds)
+
+
+def measure_control(place, network, options, results, chosen):
+    loaded = control.LoadedMesh(place, network, 1 if options.quick else 3)
+    parts = {
+        "load": lambda: loaded.report(results),
+        "change": lambda: control.change(loaded, results, 11 if options.quick else 101),
+        "storm": lambda: Storm(place, network, loaded).measure(results, 3 if options.quick else 20),
+    }
+    for name in chosen:
+        try:
+            parts[name]()
+        except CannotMeasure as error:
+            results.miss(name, str(error))
 
 
 def main():

@@ -39,7 +39,7 @@ class Daemon:
     def wait_for(self, service_address):
         """Until the mesh is applied: the daemon says so and the kernel knows the service. Seconds since the start."""
         deadline = time.monotonic() + PATIENCE_S
-        maps = None
+        maps, why = None, "the mesh is not applied"
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise CannotMeasure(f"the daemon {self._name} ended: {tail(self._place, self.log)}")
@@ -48,10 +48,10 @@ class Daemon:
                 if maps.service_id(service_address) and self.status()["updates"] > 0:
                     maps.close()
                     return time.monotonic() - self.started
-            except CannotMeasure:
-                pass
+            except CannotMeasure as error:
+                why = str(error)
             time.sleep(0.02)
-        raise CannotMeasure(f"the daemon {self._name} has no {service_address}: {tail(self._place, self.log)}")
+        raise CannotMeasure(f"the daemon {self._name} is not ready after {PATIENCE_S} s: {why}")
 
     @property
     def pins(self):
@@ -73,6 +73,10 @@ class Daemon:
 
     def _control(self, verb, *words):
         return command(RELEASE / "kmeshctl", verb, "--admin-socket", self._socket, *words)
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def cpu_seconds(self):
         with open(f"/proc/{self._process.pid}/stat") as line:

@@ -44,22 +44,32 @@ def end(child, seconds=10):
         child.wait()
 
 
-def run(place, namespace, words, seconds, cgroup=None, cpu=None):
-    """Runs a client to its end and returns what it printed."""
-    words = [str(word) for word in words]
+def start_client(place, namespace, words, cgroup=None, cpu=None):
+    """Starts a client whose output `finish` returns."""
     child = subprocess.Popen(
-        ["nsenter", f"--net={path(namespace)}"] + words,
+        ["nsenter", f"--net={path(namespace)}"] + [str(word) for word in words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=_prepare(cgroup or place.plain_cgroup, cpu), start_new_session=True)
+    place.on_close(lambda: end(child))
+    return child
+
+
+def finish(child, seconds):
+    """Waits for the client's end, half a minute longer than it should take, and returns what it printed."""
     try:
         output, errors = child.communicate(timeout=seconds + 30)
-    except BaseException:
+    except subprocess.TimeoutExpired:
         child.kill()
-        child.wait()
-        raise
+        child.communicate()
+        raise CannotMeasure(f"{child.args[2]} did not end") from None
     if child.returncode != 0:
-        raise CannotMeasure(f"{words[0]} ended with {child.returncode}: {errors.strip()}")
+        raise CannotMeasure(f"{child.args[2]} ended with {child.returncode}: {errors.strip()}")
     return output
+
+
+def run(place, namespace, words, seconds, cgroup=None, cpu=None):
+    """Runs a client to its end and returns what it printed."""
+    return finish(start_client(place, namespace, words, cgroup, cpu), seconds)
 
 
 def tail(place, log, lines=5):

@@ -29,6 +29,7 @@ class Results:
         print(" ".join(["RESULT", f"l4.{name}", form(value), unit, *words]), flush=True)
 
     def miss(self, name, reason):
+        """A figure, or a whole scenario, that could not be measured."""
         self.missing[name] = reason
         print(f"UNMEASURED l4.{name} {reason}", flush=True)
 
