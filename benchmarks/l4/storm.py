@@ -18,7 +18,7 @@ SERVICES = 50
 FIRST = 61_000  # number of the first service
 FIXED, TOGGLED = 4, 16  # endpoints of each service that stay, and that come and go
 RATE = 1000  # changes a second
-IN_FLIGHT = 32
+IN_FLIGHT = 8
 IDENTITIES, INTERVALS = 65536, 8  # as in load.c
 
 

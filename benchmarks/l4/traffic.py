@@ -13,7 +13,7 @@ from rounds import interleave
 
 SERVICES = 5000
 RULES = (10, 5000)
-IN_FLIGHT = 32
+IN_FLIGHT = 8
 
 
 def _pods(service):
