@@ -1,4 +1,4 @@
-"""Measures steering at L4 beside its peers. Figures go to the output as RESULT lines, the rest to the errors."""
+"""Measures steering at L4 beside its peers: figures to the output as RESULT lines, the rest to the errors."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ def parse():
     parser.add_argument("--pairs", type=int, default=9, help="rounds of each comparison (9)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one measurement (3)")
     parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios, separated by commas")
-    parser.add_argument("--quick", action="store_true", help="2 pairs of 1 second: does it run, not what it is")
+    parser.add_argument("--quick", action="store_true", help="2 pairs of 1 second: whether it runs at all")
     options = parser.parse_args()
     options.only = options.only.split(",")
     unknown = set(options.only) - set(SCENARIOS)
@@ -39,7 +39,8 @@ def measure(place, options, results):
     load.build()
     network = Network(place)
     load.start_server(place, network)
-    for names, part in ((TRAFFIC, measure_traffic), (("services",), measure_services), (CONTROL, measure_control)):
+    parts = ((TRAFFIC, measure_traffic), (("services",), measure_services), (CONTROL, measure_control))
+    for names, part in parts:
         chosen = [name for name in names if name in options.only]
         if not chosen:
             continue
@@ -85,12 +86,16 @@ def main():
     results = Results()
     place = Place()
     try:
+        place.open()
         measure(place, options, results)
     except KeyboardInterrupt:
         sys.exit("interrupted")
     except CannotMeasure as error:
         sys.exit(f"cannot measure: {error}")
     finally:
+        # A second interrupt must not leave half of it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         place.close()
     results.judge()
     return 1 if results.missing else 0

@@ -51,7 +51,8 @@ class LoadedMesh:
             others = {"min": min(numbers), "max": max(numbers)}
             if figure == "rss":
                 others["map_memory"] = statistics.median(load["maps"] for load in self.loads)
-            results.add(f"load.{'latency' if figure == 'wall' else figure}", statistics.median(numbers), unit, **others)
+            name = "latency" if figure == "wall" else figure
+            results.add(f"load.{name}", statistics.median(numbers), unit, **others)
 
 
 def _generate(directory):
@@ -63,12 +64,13 @@ def _generate(directory):
     if not kept.exists() or kept.stat().st_mtime < generator.stat().st_mtime:
         say(f"generating {SERVICES} services and {PODS} Pods")
         shutil.rmtree(kept, ignore_errors=True)
-        command(generator, "--services", SERVICES, "--pods", PODS, kept)
+        command(generator, "--services", SERVICES, "--pods", PODS, "--directory", kept)
     shutil.copytree(kept, directory)
 
 
 def write_changed(path, addresses):
-    mesh.write(path, [mesh.service("changed", service_address(NUMBER)), mesh.endpoint_slice("changed", addresses)])
+    service = mesh.service("changed", service_address(NUMBER))
+    mesh.write(path, [service, mesh.endpoint_slice("changed", addresses)])
 
 
 class Change:
@@ -103,12 +105,14 @@ class Change:
 def change(loaded, results, changes):
     subject = Change(loaded)
     chance = random.Random(1)
-    elapsed = []
+    elapsed, inside = [], []
     for _ in range(changes):
         # Not in step with any timer of the daemon.
         time.sleep(0.05 + chance.random() * 0.05)
         elapsed.append(subject.toggle())
-    results.add("change.latency", statistics.median(elapsed), "ms", min=min(elapsed), max=max(elapsed))
+        inside.append(loaded.daemon.status()["engine"]["latestNanoseconds"] / 1e6)
+    results.add("change.latency", statistics.median(elapsed), "ms", min=min(elapsed), max=max(elapsed),
+                engine=statistics.median(inside))
     try:
         writes = [_writes(loaded.daemon, subject.toggle) for _ in range(min(changes, 10))]
         results.add("change.writes", statistics.median(writes), "writes", least=min(writes), most=max(writes))
@@ -133,5 +137,6 @@ def _writes(daemon, action):
         text = head + trace.communicate()[1]
     if "attached" not in text:
         raise CannotMeasure(f"strace of the daemon: {text.strip()}")
-    single = len(re.findall(r"BPF_MAP_(?:UPDATE|DELETE)_ELEM", text))
-    return single + sum(int(count) for count in re.findall(r"BPF_MAP_(?:UPDATE|DELETE)_BATCH.*?count=(\d+)", text))
+    single = re.findall(r"BPF_MAP_(?:UPDATE|DELETE)_ELEM", text)
+    batches = re.findall(r"BPF_MAP_(?:UPDATE|DELETE)_BATCH.*?count=(\d+)", text)
+    return len(single) + sum(int(count) for count in batches)

@@ -37,7 +37,7 @@ class Daemon:
         ], log=self.log)
 
     def wait_for(self, service_address):
-        """Until the mesh is applied: the daemon says so and the kernel knows the service. Seconds since the start."""
+        """Until the mesh is applied, as the daemon says and the kernel shows. Seconds since the start."""
         deadline = time.monotonic() + PATIENCE_S
         maps, why = None, "the mesh is not applied"
         while time.monotonic() < deadline:
@@ -57,7 +57,8 @@ class Daemon:
     def pins(self):
         found = sorted(self._bpffs.glob("kmesh/dual-engine*/link_connect4"))
         if not found:
-            raise CannotMeasure(f"the daemon {self._name} has pinned no connect4: {tail(self._place, self.log)}")
+            said = tail(self._place, self.log)
+            raise CannotMeasure(f"the daemon {self._name} has pinned no connect4: {said}")
         return found[-1].parent
 
     def maps(self):
@@ -65,8 +66,8 @@ class Daemon:
 
     def enroll(self, namespace, address):
         """Steers the namespace's clients that run in `client_cgroup`."""
-        self._control("enroll", "--pod", "bench/client", "--uid", f"client-{self._name}", "--netns", path(namespace),
-                      "--address", address, "--cgroup", self.client_cgroup)
+        self._control("enroll", "--pod", "bench/client", "--uid", f"client-{self._name}",
+                      "--netns", path(namespace), "--address", address, "--cgroup", self.client_cgroup)
 
     def status(self):
         return json.loads(self._control("status", "-o", "json"))

@@ -24,7 +24,7 @@ def install():
 
 
 def chain(place, network, host):
-    """Starts both and returns the client that dials the outbound one, as REDIRECT would have it, but for free."""
+    """Starts both. The client dials the outbound one itself: what REDIRECT costs is not in the figures."""
     program = install()
     namespace = network.add_client("envoy", host)
     _start(place, program, network.server, "inbound", (SERVER, INBOUND), ("127.0.0.1", PORT), SERVER_CPU)
@@ -49,7 +49,8 @@ def _configuration(name, listen, forward):
         "route_config": {"virtual_hosts": [{
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "next", "timeout": "0s"}}]}]},
-        "http_filters": [{"name": "router", "typed_config": {"@type": f"{extensions}.http.router.v3.Router"}}],
+        "http_filters": [
+            {"name": "router", "typed_config": {"@type": f"{extensions}.http.router.v3.Router"}}],
     }
     return {"static_resources": {
         "listeners": [{

@@ -37,8 +37,8 @@ def _table(services):
         own_chains, own_rules = _service(number)
         chains += own_chains
         rules += own_rules
-    rules.append('-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last'
-                 ' rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS')
+    rules.append('-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the'
+                 ' last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS')
     return ["*nat", *[f":{chain} - [0:0]" for chain in chains], *rules, "COMMIT"]
 
 

@@ -31,7 +31,8 @@ class _Number(ctypes.Structure):
 
 
 def _bpf(number, attributes, what):
-    result = _libc.syscall(SYSCALL[platform.machine()], number, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    result = _libc.syscall(
+        SYSCALL[platform.machine()], number, ctypes.byref(attributes), ctypes.sizeof(attributes))
     if result < 0:
         raise CannotMeasure(f"{what}: {os.strerror(ctypes.get_errno())}")
     return result
@@ -50,7 +51,8 @@ class PinnedMap:
         self._path = path
         self._key = ctypes.create_string_buffer(key_size)
         self._value = ctypes.create_string_buffer(value_size)
-        self._element = _Element(self._descriptor, 0, ctypes.addressof(self._key), ctypes.addressof(self._value))
+        self._element = _Element(
+            self._descriptor, 0, ctypes.addressof(self._key), ctypes.addressof(self._value))
         self._reference = ctypes.byref(self._element)
         self._syscall = SYSCALL[platform.machine()]
 
@@ -73,7 +75,8 @@ def program_of_link(path):
     link = open_pin(path)
     try:
         answer = (ctypes.c_uint32 * 64)()
-        _bpf(OBJ_GET_INFO_BY_FD, _Query(link, ctypes.sizeof(answer), ctypes.addressof(answer)), f"ask the link {path}")
+        query = _Query(link, ctypes.sizeof(answer), ctypes.addressof(answer))
+        _bpf(OBJ_GET_INFO_BY_FD, query, f"ask the link {path}")
         program = answer[LINK_TYPE_AND_ID_AND_PROGRAM - 1]
         return _bpf(PROG_GET_FD_BY_ID, _Number(program), f"open the program {program} of {path}")
     finally:

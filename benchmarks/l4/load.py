@@ -60,6 +60,7 @@ def connect(place, client, in_flight, seconds):
                  seconds, client.cgroup, CLIENT_CPU)
     found = json.loads(output)
     if found["failed"] or not found["connects"]:
-        raise CannotMeasure(f"{found['failed']} connects to {client.targets[0]} failed: {found['first_error']}")
+        raise CannotMeasure(
+            f"{found['failed']} connects to {client.targets[0]} failed: {found['first_error']}")
     return {"connects_per_s": found["connects_per_s"], "p50": found["p50_us"], "p99": found["p99_us"],
             "connects": found["connects"]}

@@ -2,7 +2,7 @@
 
 import time
 
-from place import NAMESPACE_PREFIX, command
+from place import NAMESPACE_PREFIX, CannotMeasure, command
 
 SERVICES = "172.20"  # what clients dial: service i is 172.20.(i / 256).(i % 256)
 PODS = "172.21"  # the services' endpoints
@@ -35,7 +35,8 @@ class Network:
         self._place.on_close(lambda: command("ip", "netns", "del", namespace))
         self._ip(namespace, "link set lo up")
         # One destination takes tens of thousands of connections in a run.
-        command("nsenter", f"--net={path(namespace)}", "sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=1024 65535")
+        ports = "net.ipv4.ip_local_port_range=1024 65535"
+        command("nsenter", f"--net={path(namespace)}", "sysctl", "-q", "-w", ports)
         return namespace
 
     def _join(self, name, address):
@@ -71,4 +72,4 @@ def wait_for_port(namespace, address, port, seconds=10):
         if f":{port} " in command("nsenter", f"--net={path(namespace)}", "ss", "-Hltn"):
             return
         time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on {address}:{port}")
+    raise CannotMeasure(f"nothing listens on {address}:{port} after {seconds} s")

@@ -4,7 +4,6 @@ import ctypes
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
@@ -28,25 +27,30 @@ def command(*words, text=None):
     """Runs a short command; its failure ends the run with what it said."""
     done = subprocess.run([str(word) for word in words], input=text, capture_output=True, text=True)
     if done.returncode != 0:
-        raise CannotMeasure(f"{' '.join(str(word) for word in words)}: {done.stderr.strip() or done.stdout.strip()}")
+        said = done.stderr.strip() or done.stdout.strip()
+        raise CannotMeasure(f"{' '.join(str(word) for word in words)}: {said}")
     return done.stdout
 
 
 class Place:
-    """A run's own corner of the machine. What is opened here is closed in the reverse order, whatever happens."""
+    """A run's own corner of the machine. What is opened is closed in the reverse order, whatever happens."""
 
     def __init__(self):
-        remove_leftovers()
-        pid = os.getpid()
-        self.id = pid
+        self.id = os.getpid()
+        self.directory = pathlib.Path(f"/run/{PREFIX}{self.id}")
+        self.cgroup = find_cgroups() / f"{PREFIX}{self.id}"
+        self.plain_cgroup = self.cgroup / "plain"
         self._undo = []
-        self.directory = pathlib.Path(f"/run/{PREFIX}{pid}")
+
+    def open(self):
+        remove_leftovers()
         self.directory.mkdir()
-        self.on_close(lambda: shutil.rmtree(self.directory))
-        self.cgroup = find_cgroups() / f"{PREFIX}{pid}"
-        self.cgroup.mkdir()
+        self.on_close(self.directory.rmdir)
+        # In memory, as /run is on most machines: a thousand files a second are no disk's work.
+        command("mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "tmpfs", self.directory)
+        self.on_close(lambda: command("umount", self.directory))
+        self.plain_cgroup.mkdir(parents=True)
         self.on_close(lambda: remove_cgroups(self.cgroup))
-        self.plain_cgroup = self.make_cgroup("plain")
 
     def on_close(self, action):
         self._undo.append(action)
@@ -92,10 +96,9 @@ def remove_leftovers():
         if not pid.isdigit() or os.path.exists(f"/proc/{pid}"):
             continue
         say(f"removing what the killed run {pid} left")
-        for mounted in directory.iterdir():
-            if os.path.ismount(mounted):
-                command("umount", mounted)
-        shutil.rmtree(directory)
+        if os.path.ismount(directory):
+            command("umount", "--recursive", directory)
+        directory.rmdir()
         for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
             if re.fullmatch(rf"{NAMESPACE_PREFIX}{pid}-.*", name):
                 command("ip", "netns", "del", name)

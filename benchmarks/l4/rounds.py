@@ -8,7 +8,7 @@ from place import CannotMeasure, say
 def interleave(sides, count, measure, label):
     """`count` rounds over all sides, every other one in reverse order: {side: [figures of each round]}.
 
-    A side that cannot be measured leaves; why is returned beside. A round with a failure counts for nobody else.
+    A side that cannot be measured leaves; why is returned beside.
     """
     found, gone = {side: [] for side in sides}, {}
     for number in range(count):

@@ -44,8 +44,8 @@ def _sides(place, network, namespace, count):
     program = kernel.program_of_link(daemon.pins / "link_connect4")
     numbers = {"last": [count - 1], "spread": [count * index // SPREAD for index in range(SPREAD)]}
     return {f"{scenario(count)}.{what}": (
-        Client(namespace, daemon.client_cgroup, [f"{service_address(number)}:80" for number in dialed]), program)
-        for what, dialed in numbers.items()}
+        Client(namespace, daemon.client_cgroup, [f"{service_address(number)}:80" for number in dialed]),
+        program) for what, dialed in numbers.items()}
 
 
 def _round(place, client, program, seconds):
@@ -56,20 +56,20 @@ def _round(place, client, program, seconds):
 
 
 def _report(results, name, rounds, gone):
-    figure, first = f"{name}.ns_per_connect", f"{scenario(COUNTS[0])}.last"
-    last, spread = f"{name}.last", f"{name}.spread"
-    missing = [side for side in (first, last, spread, "control") if side not in rounds]
+    """The last service and the spread ones, each beside the same of the smallest mesh."""
+    first = scenario(COUNTS[0])
+    needed = [f"{mesh_size}.{what}" for mesh_size in (first, name) for what in ("last", "spread")] + ["control"]
+    missing = [side for side in needed if side not in rounds]
     if missing:
-        results.miss(figure, gone[missing[0]])
+        results.miss(f"{name}.ns_per_connect", gone[missing[0]])
         return
-    base = column(rounds[first], "ns")
-    series = {"": column(rounds[last], "ns"), "spread_": column(rounds[spread], "ns")}
-    others = {}
-    for prefix, numbers in series.items():
-        ratio = Ratio(numbers, base)
-        key = f"{prefix}vs_{scenario(COUNTS[0])}"
-        others.update({key: ratio.median, f"{key}_min": ratio.least, f"{key}_max": ratio.most})
-    control = Ratio(column(rounds["control"], "ns"), base)
-    others.update(control=control.median, control_min=control.least, control_max=control.most)
-    others["spread"] = statistics.median(series["spread_"])
-    results.add(figure, statistics.median(series[""]), "ns", **others)
+    series = {side: column(rounds[side], "ns") for side in needed}
+    others = _range(f"vs_{first}", Ratio(series[f"{name}.last"], series[f"{first}.last"]))
+    others.update(_range("control", Ratio(series["control"], series[f"{first}.last"])))
+    others["spread"] = statistics.median(series[f"{name}.spread"])
+    others.update(_range(f"spread_vs_{first}", Ratio(series[f"{name}.spread"], series[f"{first}.spread"])))
+    results.add(f"{name}.ns_per_connect", statistics.median(series[f"{name}.last"]), "ns", **others)
+
+
+def _range(key, ratio):
+    return {key: ratio.median, f"{key}_min": ratio.least, f"{key}_max": ratio.most}

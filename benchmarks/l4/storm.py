@@ -4,6 +4,7 @@ import collections
 import ctypes
 import json
 import mmap
+import os
 import random
 import statistics
 import time
@@ -39,6 +40,11 @@ class Endpoint:
         if not self.is_wanted:
             record.removed[0] = 1
 
+    @property
+    def is_settled(self):
+        """Whether its last change is in the kernel."""
+        return self.is_wanted == (self.identity is not None)
+
     def note_removal(self, now):
         # In this order a reader never sees an old removal that seems to go on.
         self.interval = (self.interval + 1) % INTERVALS
@@ -56,8 +62,8 @@ class Storm:
             table.truncate(size)
             records = (_Removals * IDENTITIES).from_buffer(mmap.mmap(table.fileno(), size))
         self._services = [
-            [Endpoint(service, last, records[service << 8 | last]) for last in range(FIXED + 1, FIXED + TOGGLED + 1)]
-            for service in range(SERVICES)]
+            [Endpoint(service, last, records[service << 8 | last])
+             for last in range(FIXED + 1, FIXED + TOGGLED + 1)] for service in range(SERVICES)]
         for service in range(SERVICES):
             self._write(service)
         loaded.daemon.wait_for(service_address(FIRST + SERVICES - 1))
@@ -92,15 +98,23 @@ class Storm:
         targets = [f"{service_address(FIRST + service)}:80" for service in range(SERVICES)]
         words = [PROGRAM, "storm", seconds, IN_FLIGHT, self._file, f"{CHANGING}.0.0", *targets]
         client = start_client(self._place, self._namespace, words, self._daemon.client_cgroup, CLIENT_CPU)
-        found = self._change_for(seconds) if is_changing else {}
+        found = self._change_in_time(seconds) if is_changing else {}
         return {**json.loads(finish(client, seconds)), **found}
+
+    def _change_in_time(self, seconds):
+        """The changes keep their pace although two processors are busy with connections."""
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+        try:
+            return self._change_for(seconds)
+        finally:
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
 
     def _change_for(self, seconds):
         """Changes at RATE; each removal is acknowledged to the client when the map's entry is gone."""
         chance = random.Random(2)
         leaving, coming = collections.deque(), collections.deque()
         elapsed, changes = [], 0
-        start = time.monotonic_ns()
+        start = looked = time.monotonic_ns()
         while (now := time.monotonic_ns()) < start + seconds * 10**9:
             if now >= start + changes * 10**9 // RATE:
                 changes += 1
@@ -108,17 +122,19 @@ class Storm:
                 self._toggle(endpoint)
                 (coming if endpoint.is_wanted else leaving).append(endpoint)
             self._look_for_leaving(leaving, elapsed)
-            self._look_for_coming(coming)
+            # Nobody waits for these, so they need not be seen at once.
+            if now > looked + 10**6:
+                looked = now
+                self._look_for_coming(coming)
         self._settle(leaving, coming, elapsed)
         if not elapsed:
             raise CannotMeasure("no removal reached the kernel")
         return {"removal_ms": elapsed, "changes": changes}
 
     def _choose(self, chance):
-        """One whose last change is in the kernel."""
         for _ in range(1000):
             endpoint = chance.choice(chance.choice(self._services))
-            if endpoint.is_wanted == (endpoint.identity is not None):
+            if endpoint.is_settled:
                 return endpoint
         raise CannotMeasure(f"the daemon does not keep up with {RATE} changes a second")
 
@@ -152,7 +168,7 @@ class Storm:
         if coming:
             self._note_served(coming[0].service)
             coming.rotate(-1)
-            while coming and coming[-1].identity is not None:
+            while coming and coming[-1].is_settled:
                 coming.pop()
 
     def _note_served(self, service):
@@ -166,7 +182,10 @@ class Storm:
         deadline = time.monotonic() + 10
         while leaving or coming:
             if time.monotonic() > deadline:
-                raise CannotMeasure(f"{len(leaving) + len(coming)} changes are not in the kernel after 10 s")
+                late = (leaving or coming)[0]
+                change = "addition" if late.is_wanted else "removal"
+                raise CannotMeasure(f"{len(leaving) + len(coming)} changes are not in the kernel after 10 s,"
+                                    f" such as the {change} of {late.address}")
             self._look_for_leaving(leaving, elapsed)
             self._look_for_coming(coming)
 
