@@ -111,11 +111,11 @@ final class MeshFileWorker {
                 schedule(after: .milliseconds(500))
                 return
             }
+            // That a refused configuration is repaired is news, also when it is the one from before.
+            let isNews = mustReport || lastFailure != nil
             refused = []
             lastFailure = nil
-            if !update.changes.isEmpty || !update.warnings.isEmpty || mustReport {
-                mailbox.post(.update(update))
-            }
+            if !update.changes.isEmpty || !update.warnings.isEmpty || isNews { mailbox.post(.update(update)) }
             mustReport = false
         } catch {
             report(error)

@@ -17,12 +17,6 @@ struct KmeshDaemonCommand: AsyncParsableCommand {
         version: KmeshVersion.current,
         subcommands: [RunCommand.self, UninstallCommand.self, VersionCommand.self],
         defaultSubcommand: RunCommand.self)
-
-    static func main() async {
-        // Before any other thread starts, so that all of them leave signals to the one that waits for them.
-        ProcessSignal.blockAll()
-        await main(nil)
-    }
 }
 
 struct VersionCommand: ParsableCommand {

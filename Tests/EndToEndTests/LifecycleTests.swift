@@ -40,7 +40,7 @@ final class LifecycleTests {
         #expect(try node.control("dump", "services", "-o", "json").output == before, "ids and slots stay")
         let writes = try #require(Int(node.status()["engine.writes"] ?? ""))
         #expect(writes <= 10, "an unchanged restart wrote \(writes) entries")
-        #expect(try node.status()["enrolled"] == "6")
+        #expect(try node.status()["enrolled"] == "8")
         let verified = try node.control("verify")
         #expect(verified.status == 0, "\(verified.output)")
 
@@ -59,7 +59,7 @@ final class LifecycleTests {
         try expectSteering("after SIGTERM, by the pins")
         let removed = try uninstall()
         #expect(removed.status == 0, "\(removed)")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(node.directory)/bpf").isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: "\(node.directory)/bpf/kmesh"))
         let answers = try node.probe("client", "tcp", web.0, web.1)
         #expect(answers[0]["error"] != nil, "\(answers)")
     }

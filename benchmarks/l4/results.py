@@ -1,0 +1,83 @@
+"""What a run found: one RESULT line a figure, and how it stands against the wanted."""
+
+import json
+import statistics
+
+from place import ROOT, CannotMeasure, say
+from rounds import Ratio, column
+
+THRESHOLDS = ROOT / "benchmarks" / "thresholds" / "l4.json"
+OURS, DIRECT, CONTROL = "ours", "direct", "control"
+
+
+def form(number):
+    """Enough digits to compare, none that mean nothing."""
+    if isinstance(number, int) or abs(number) >= 1000:
+        return f"{number:.0f}"
+    return f"{number:.4g}"
+
+
+class Results:
+    def __init__(self):
+        self.values = {}
+        self.missing = {}
+
+    def add(self, name, value, unit, **others):
+        """`others` follow the unit as key=value, in their order."""
+        self.values[name] = {"value": value, **others}
+        words = [f"{key}={form(other)}" for key, other in others.items()]
+        print(" ".join(["RESULT", f"l4.{name}", form(value), unit, *words]), flush=True)
+
+    def miss(self, name, reason):
+        """A figure, or a whole scenario, that could not be measured."""
+        self.missing[name] = reason
+        print(f"UNMEASURED l4.{name} {reason}", flush=True)
+
+    def add_sides(self, scenario, figure, unit, rounds, gone):
+        """Our figure beside those of the peers; the peers' own medians go to the log."""
+        series = {side: column(found, figure) for side, found in rounds.items() if found}
+        for side, numbers in series.items():
+            say(f"  {scenario}.{figure} {side}: {form(statistics.median(numbers))} {unit}"
+                f" ({form(min(numbers))} to {form(max(numbers))})")
+        name = f"{scenario}.{figure}"
+        if OURS not in series or DIRECT not in series:
+            self.miss(name, gone.get(OURS) or gone.get(DIRECT) or "no rounds")
+            return
+        others = {}
+        self._compare(others, f"vs_{DIRECT}", series[OURS], series[DIRECT], with_range=True)
+        if CONTROL in series:
+            self._compare(others, "control", series[CONTROL], series[DIRECT], with_range=True)
+        for side in series:
+            if side not in (OURS, DIRECT, CONTROL):
+                self._compare(others, f"vs_{side}", series[OURS], series[side])
+        self.add(name, statistics.median(series[OURS]), unit, **others)
+
+    @staticmethod
+    def _compare(others, key, over, under, with_range=False):
+        try:
+            ratio = Ratio(over, under)
+        except CannotMeasure:
+            return
+        others[key] = ratio.median
+        if with_range:
+            others[f"{key}_min"], others[f"{key}_max"] = ratio.least, ratio.most
+
+    def judge(self):
+        """Prints each wanted figure: met, missed or not measured, and by how much."""
+        say("")
+        for target in json.loads(THRESHOLDS.read_text())["targets"]:
+            say(f"TARGET {self._verdict(target)}: {target['says']}")
+
+    def _verdict(self, target):
+        found = self.values.get(target["figure"], {})
+        key = target.get("of", "value")
+        if key not in found:
+            return "not measured"
+        number, limit, slack = found[key], target["limit"], 0.0
+        if target.get("slack") == CONTROL:
+            slack = abs(found.get(CONTROL, 1.0) - 1)
+        is_floor = target["is"] == "at least"
+        is_met = number >= limit - slack if is_floor else number <= limit + slack
+        margin = number - limit if is_floor else limit - number
+        width = f", the control is off by {slack:.3f}" if target.get("slack") else ""
+        return f"{'met' if is_met else 'MISSED'} ({form(number)}, {margin:+.4g} to {form(limit)}{width})"
