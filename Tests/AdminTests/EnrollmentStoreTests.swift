@@ -66,7 +66,7 @@ import Testing
         try store.insert(workload(1))
         try store.insert(workload(2))
         let bytes = try Files.read(path)
-        for length in 0..<bytes.count {
+        for length in [0, 1] + Array(stride(from: 2, to: bytes.count, by: 5)) + [bytes.count - 2, bytes.count - 1] {
             await Task.yield()
             try Files.replace(path, with: Array(bytes[..<length]))
             let (cut, damage) = try EnrollmentStore.open(stateDirectory: directory.path)

@@ -85,8 +85,8 @@ final class FreshNamespace {
         self.process = process
     }
 
+    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
     deinit {
         kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
     }
 }

@@ -85,7 +85,7 @@ import Testing
                 }
             }
         }
-        gone.remove()
+        try await gone.remove()
         let second = try TestDaemon(in: first.directory)
         try await second.whileRunning { daemon async throws in
             #expect(await daemon.engine.enrolled.values.map(\.pod.name) == ["a"])

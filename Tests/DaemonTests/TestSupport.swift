@@ -46,13 +46,15 @@ final class FreshNamespace: Sendable {
         path = "/proc/\(process.processIdentifier)/ns/net"
     }
 
-    func remove() {
+    /// Ends the process and waits until its namespace cannot be entered any more.
+    func remove() async throws {
         kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        for _ in 0..<500 where Files.exists(path) { try await Task.sleep(for: .milliseconds(10)) }
     }
 
+    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
     deinit {
-        if process.isRunning { remove() }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 }
 

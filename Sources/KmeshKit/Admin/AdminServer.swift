@@ -73,6 +73,8 @@ public final class AdminServer: Sendable {
                         return nil
                     }
                 }
+                // The thread has ended: nobody is left to take an answer.
+                group.cancelAll()
                 return await group.reduce(nil) { $0 ?? $1 }
             }
         } onCancel: {
