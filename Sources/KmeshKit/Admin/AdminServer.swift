@@ -73,7 +73,7 @@ public final class AdminServer: Sendable {
                         return nil
                     }
                 }
-                // The thread has ended: nobody is left to take an answer.
+                // The thread has ended or is about to: nobody is left to take further answers.
                 group.cancelAll()
                 return await group.reduce(nil) { $0 ?? $1 }
             }
