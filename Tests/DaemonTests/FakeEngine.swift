@@ -10,6 +10,7 @@ actor FakeEngine: DataplaneEngine {
     private(set) var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
     private(set) var isStarted = false
     private(set) var stopped: [StopDisposition] = []
+    private(set) var tendings = 0
     private var failure: EngineError?
     private var differences: [Difference] = []
 
@@ -27,7 +28,14 @@ actor FakeEngine: DataplaneEngine {
         enrolled[workload.id] = workload
     }
 
-    func withdraw(_ id: LocalWorkload.ID) async { enrolled[id] = nil }
+    func withdraw(_ id: LocalWorkload.ID) async throws(EngineError) {
+        if let failure { throw failure }
+        enrolled[id] = nil
+    }
+
+    func tend() async { tendings += 1 }
+
+    func activity() async -> EngineActivity { EngineActivity(applied: UInt64(recorder.applied.count)) }
 
     func snapshot() async -> EngineSnapshot {
         EngineSnapshot(mode: mode, enrolled: Array(enrolled.values))
@@ -35,7 +43,7 @@ actor FakeEngine: DataplaneEngine {
 
     func verify() async throws -> [Difference] { differences }
 
-    func stop(_ disposition: StopDisposition) async { stopped.append(disposition) }
+    func stop(_ disposition: StopDisposition) async throws(EngineError) { stopped.append(disposition) }
 }
 
 /// Rejects workloads whose uid starts with `bad`.
