@@ -27,7 +27,8 @@ import Testing
         withExtendedLifetime(directory) {}
     }
 
-    private func ask(_ server: AdminServer, _ request: AdminRequest = .version) async throws -> AdminResponse {
+    private func ask(_ server: AdminServer, _ request: AdminRequest = .version) async throws -> AdminResponse
+    {
         let client = AdminClient(path: server.path, timeout: 10)
         return try await offPool { () throws(AdminError) in try client.ask(request).response }
     }
@@ -81,7 +82,8 @@ import Testing
             endpoints: endpoints)
         let snapshot = EngineSnapshot(mode: .dualEngine, services: [service])
         let sections: Set<DumpSection> = [.services, .endpoints]
-        try await withServer(AdminServer.Limits(), { _ in .dump(snapshot, sections) }) { server async throws in
+        let handler: AdminServer.Handler = { _ in .dump(snapshot, sections) }
+        try await withServer(AdminServer.Limits(), handler) { server async throws in
             #expect(try await ask(server, .dump(sections)) == .dump(snapshot, sections))
         }
     }
@@ -107,7 +109,8 @@ import Testing
         var limits = AdminServer.Limits()
         limits.answer = .milliseconds(300)
         let long = String(repeating: "x", count: 500_000)
-        try await withServer(limits, { _ in .error(.failed, long) }) { server async throws in
+        let handler: AdminServer.Handler = { _ in .error(.failed, long) }
+        try await withServer(limits, handler) { server async throws in
             let client = try connect(server)
             try client.send(AdminFrame.encode(AdminRequest.version.json.serialized()))
             #expect(await eventually { server.counters.timedOut == 1 })
@@ -175,7 +178,9 @@ import Testing
         }
         try await withServer(limits, handler) { server async throws in
             let clients = try (0..<4).map { _ in try connect(server) }
-            for client in clients { try client.send(AdminFrame.encode(AdminRequest.version.json.serialized())) }
+            for client in clients {
+                try client.send(AdminFrame.encode(AdminRequest.version.json.serialized()))
+            }
             try await Task.sleep(for: .milliseconds(100))
             guard case .error(let failure) = try await ask(server) else {
                 Issue.record("not refused")
@@ -183,7 +188,9 @@ import Testing
             }
             #expect(failure.code == .busy)
             opener.finish()
-            for client in clients { #expect(try await client.response() == .version(VersionReport(mode: "test"))) }
+            for client in clients {
+                #expect(try await client.response() == .version(VersionReport(mode: "test")))
+            }
         }
     }
 
@@ -255,7 +262,7 @@ final class RawClient: Sendable {
             let piece: [UInt8]
             do throws(Errno) {
                 piece = try socket.read(upTo: 65536)
-            } catch where error == .connectionReset {
+            } catch let error where error == .connectionReset {
                 return bytes
             }
             if piece.isEmpty { return bytes }

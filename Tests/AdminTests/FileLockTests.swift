@@ -19,7 +19,9 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/lock"
         let first = try FileLock.take(path)
-        #expect(throws: FileLock.Failure.held(by: "\(ProcessIdentity.pid)")) { try FileLock.take(path).release() }
+        #expect(throws: FileLock.Failure.held(by: "\(ProcessIdentity.pid)")) {
+            try FileLock.take(path).release()
+        }
         first.release()
         try FileLock.take(path).release()
         withExtendedLifetime(directory) {}

@@ -23,7 +23,10 @@ import Testing
         log[metadataKey: "node"] = "n1"
         log.info("two\nlines", metadata: ["b": "x y", "a": "1", "c": ""])
         log.warning("w")
-        #expect(lines.texts == ["info  daemon: two lines a=1 b=\"x y\" c=\"\" node=n1", "warning daemon: w node=n1"])
+        #expect(
+            lines.texts == [
+                "info  daemon: two lines a=1 b=\"x y\" c=\"\" node=n1", "warning daemon: w node=n1",
+            ])
     }
 
     @Test func levelsBelongToLabels() {
@@ -39,6 +42,7 @@ import Testing
 
     @Test func timesAreThoseOfISO8601() {
         #expect(WallClock(seconds: 0, nanoseconds: 0).iso8601 == "1970-01-01T00:00:00.000Z")
-        #expect(WallClock(seconds: 1_795_395_723, nanoseconds: 456_999_999).iso8601 == "2026-11-23T01:02:03.456Z")
+        #expect(
+            WallClock(seconds: 1_795_395_723, nanoseconds: 456_999_999).iso8601 == "2026-11-23T01:02:03.456Z")
     }
 }

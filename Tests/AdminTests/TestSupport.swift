@@ -1,4 +1,5 @@
-// What several tests of the admin API share: directories that go away, blocking calls off the pool, chance by seed.
+// What several tests of the admin API share: directories that go away, blocking calls off the pool, chance
+// by seed.
 import Foundation
 import KmeshKit
 import Testing

@@ -12,7 +12,9 @@ import Testing
     }
 
     /// Runs the program that was built beside the tests; `nil`, with the reason printed, when there is none.
-    private func kmeshctl(_ daemon: TestDaemon, _ arguments: [String], as user: [String] = []) async throws -> Outcome? {
+    private func kmeshctl(
+        _ daemon: TestDaemon, _ arguments: [String], as user: [String] = []
+    ) async throws -> Outcome? {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let built = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("kmeshctl")
         // Other users may not reach the build directory.
@@ -52,9 +54,12 @@ import Testing
         try await daemon.whileRunning { daemon async throws in
             let enroll = ["enroll", "--pod", "default/a", "--netns", namespace.path, "--address", "10.0.0.1"]
             guard let enrolled = try await kmeshctl(daemon, enroll) else { return }
-            #expect(enrolled.output == "enrolled default/a (10.0.0.1)\n" && enrolled.status == 0, "\(enrolled)")
+            #expect(
+                enrolled.output == "enrolled default/a (10.0.0.1)\n" && enrolled.status == 0, "\(enrolled)")
             let table = try await kmeshctl(daemon, ["dump", "enrolled"])
-            #expect(table?.output.contains("default/a  default/a  10.0.0.1   eth0") == true, "\(String(describing: table))")
+            #expect(
+                table?.output.contains("default/a  default/a  10.0.0.1   eth0") == true,
+                "\(String(describing: table))")
             let json = try await kmeshctl(daemon, ["dump", "enrolled", "-o", "json"])
             let value = try JSONValue(parsing: json?.output ?? "")
             #expect(value["enrolled"]?.array?.first?["name"] == "a")
@@ -85,8 +90,8 @@ import Testing
         #expect(outcome.errors.contains("no daemon answers at \(daemon.options.adminSocket)"))
     }
 
-    /// Another user is stopped by the socket's mode, and by the daemon where the mode was widened; a member of the
-    /// socket's group is served.
+    /// Another user is stopped by the socket's mode, and by the daemon where the mode was widened; a member
+    /// of the socket's group is served.
     @Test func onlyRootAndTheGroupAreServed() async throws {
         guard getuid() == 0, Files.exists("/usr/bin/setpriv") else {
             print("skipped: becoming another user needs root and setpriv (package util-linux)")

@@ -55,7 +55,9 @@ final class FakeHandler: ResourceHandler {
     func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
         batches.withLock { $0.append(changes) }
         return changes.compactMap { change in
-            guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else { return nil }
+            guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else {
+                return nil
+            }
             return RejectedResource(name: .workload(uid: workload.uid), reason: "it is bad")
         }
     }
@@ -72,7 +74,10 @@ final class FakeSource: ConfigurationSource {
     /// What `reload` hands out.
     private let onReload: Step
 
-    init(first: Step = .success(ConfigurationUpdate(changes: [])), onReload: Step = .success(.init(changes: []))) {
+    init(
+        first: Step = .success(ConfigurationUpdate(changes: [])),
+        onReload: Step = .success(.init(changes: []))
+    ) {
         self.first = first
         self.onReload = onReload
         (steps, supply) = AsyncStream.makeStream()

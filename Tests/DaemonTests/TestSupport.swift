@@ -31,13 +31,15 @@ final class FreshNamespace: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
         process.arguments = ["--net", "sh", "-c", "echo ready; exec cat"]
-        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not reach it:
-        // it inherits the mask of the pool's thread, which blocks most.
+        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not
+        // reach it: it inherits the mask of the pool's thread, which blocks most.
         process.standardInput = Pipe()
         let output = Pipe()
         process.standardOutput = output
         try process.run()
-        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in output.fileHandleForReading.availableData }
+        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in
+            output.fileHandleForReading.availableData
+        }
         return FreshNamespace(process)
     }
 
