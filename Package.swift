@@ -59,8 +59,9 @@ let package = Package(
         .target(name: "KmeshTestSupport", path: "Tests/KmeshTestSupport", swiftSettings: strict),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
-        tests("AdminTests", ["KmeshKit"]),
+        tests("AdminTests", ["KmeshKit", logging]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
+        tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(
             "EndToEndTests",

@@ -43,7 +43,9 @@ struct AdminHandler: Sendable {
     private func withdraw(_ request: WithdrawalRequest) async -> AdminResponse {
         do throws(EnrollmentError) {
             let workloads = try await enrollment.withdraw(request)
-            for workload in workloads { log.info("withdrew pod \(workload.pod)", metadata: ["uid": "\(workload.id)"]) }
+            for workload in workloads {
+                log.info("withdrew pod \(workload.pod)", metadata: ["uid": "\(workload.id)"])
+            }
             return .withdrawn(workloads)
         } catch {
             log.warning("withdrawal refused: \(error)")

@@ -40,7 +40,9 @@ struct ConfigurationApplier: Sendable {
         if rejected.count > DaemonStatus.recentLimit {
             log.error("refused: \(rejected.count - DaemonStatus.recentLimit) resources more")
         }
-        let metadata: Logger.Metadata = ["changes": "\(update.changes.count)", "refused": "\(rejected.count)"]
+        let metadata: Logger.Metadata = [
+            "changes": "\(update.changes.count)", "refused": "\(rejected.count)",
+        ]
         log.log(level: update.changes.isEmpty ? .debug : .info, "applied", metadata: metadata)
     }
 }

@@ -41,7 +41,7 @@ public struct Daemon: Sendable {
         _ signals: AsyncStream<ProcessSignal>
     ) async -> Result<Void, DaemonError> {
         do {
-            let record = DaemonRecord(options, mode: engine.mode, source: source.name)
+            let record = DaemonRecord(options, mode: engine.mode.rawValue, source: source.name)
             let configuration = ConfigurationApplier(engine, source, record)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(

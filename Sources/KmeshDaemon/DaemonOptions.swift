@@ -14,7 +14,8 @@ public struct DaemonOptions: Sendable {
     public var adminLimits = AdminServer.Limits()
 
     public init(
-        mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String, allowsEmptyMesh: Bool = false,
+        mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String,
+        allowsEmptyMesh: Bool = false,
         onExit: StopDisposition = .keepPinned, adminSocket: String = AdminClient.defaultPath,
         stateDirectory: String = "/run/kmesh"
     ) {

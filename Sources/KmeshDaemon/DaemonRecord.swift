@@ -15,9 +15,9 @@ final class DaemonRecord: Sendable {
     private let start = ContinuousClock.now
     private let options: DaemonOptions
     private let source: String
-    private let mode: EngineMode
+    private let mode: String
 
-    init(_ options: DaemonOptions, mode: EngineMode, source: String) {
+    init(_ options: DaemonOptions, mode: String, source: String) {
         self.options = options
         self.mode = mode
         self.source = source
@@ -43,10 +43,12 @@ final class DaemonRecord: Sendable {
     func status(enrolled: Int, engine: EngineActivity, admin: AdminCounters) -> DaemonStatus {
         state.withLock { state in
             DaemonStatus(
-                mode: mode.rawValue, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
-                uptime: UInt64(max(0, start.duration(to: .now).components.seconds)), enrolled: UInt64(enrolled),
+                mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
+                uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
+                enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected, recentRejections: state.recentRejections,
-                badConfigurations: state.badConfigurations, lastConfigurationError: state.lastConfigurationError,
+                badConfigurations: state.badConfigurations,
+                lastConfigurationError: state.lastConfigurationError,
                 engine: engine, admin: admin)
         }
     }

@@ -7,7 +7,9 @@ public enum EngineFactory {
     private static let available: [EngineMode] = [.dualEngine]
 
     /// An engine that is not started yet.
-    public static func make(_ mode: EngineMode, _ options: EngineOptions) throws(EngineError) -> any DataplaneEngine {
+    public static func make(
+        _ mode: EngineMode, _ options: EngineOptions
+    ) throws(EngineError) -> any DataplaneEngine {
         switch mode {
         case .kernelNative: throw .notInThisBuild(mode: mode, available: available)
         case .dualEngine: return DualEngine(options)

@@ -30,7 +30,8 @@ struct VersionCommand: ParsableCommand {
 struct UninstallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uninstall",
-        abstract: "Removes everything that daemons left: programs, maps and state. Traffic is steered no more.")
+        abstract:
+            "Removes everything that daemons left: programs, maps and state. Traffic is steered no more.")
 
     @Option(help: "Where the BPF file system is mounted.")
     var bpfFsPath = "/sys/fs/bpf"

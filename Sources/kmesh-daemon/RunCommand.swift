@@ -1,73 +1,18 @@
 /// Runs the daemon in the foreground until SIGTERM or SIGINT.
-public import ArgumentParser
+import ArgumentParser
 import KmeshDaemon
-public import KmeshKit
-public import Logging
+import KmeshKit
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs the daemon (without a subcommand, this one).")
 
-    @Option(help: "The engine: \(names(of: EngineMode.self)).")
-    var mode = EngineMode.dualEngine
-
-    @Option(help: "The mesh: a YAML or JSON file, or a directory of such files.")
-    var meshFile: String
-
-    @Flag(help: "Let a reload leave the mesh without any service and workload.")
-    var allowEmpty = false
-
-    @Option(help: "This node's name. [default: $NODE_NAME, else the host's name]")
-    var nodeName: String?
-
-    @Option(help: "Where the BPF file system is mounted.")
-    var bpfFsPath = "/sys/fs/bpf"
-
-    @Option(name: .customLong("cgroup2-path"), help: "The cgroup v2 directory. [default: where it is mounted]")
-    var cgroupPath: String?
-
-    @Option(help: "A connection to a service without endpoints: \(names(of: NoEndpointVerdict.self)).")
-    var noEndpoint = NoEndpointVerdict.refuse
-
-    @Option(help: "What stays in the kernel when the daemon is told to end: keep, remove.")
-    var onExit = ExitChoice.keep
-
-    @Option(help: "The least important log lines to print: trace, debug, info, notice, warning, error, critical.")
-    var logLevel = Logger.Level.info
-
-    @Option(help: "The socket that kmeshctl talks to.")
-    var adminSocket = AdminClient.defaultPath
-
-    @Option(help: "Where the daemon keeps its lock and its list of enrolled pods.")
-    var stateDir = "/run/kmesh"
-
-    @Option(help: "Room for addresses and ports that clients dial.")
-    var maxFrontends = MapCapacities().frontends
-
-    @Option(help: "Room for ports of services, in each address family.")
-    var maxServices = MapCapacities().services
-
-    @Option(help: "Room for endpoints of all services.")
-    var maxEndpoints = MapCapacities().endpoints
-
-    @Option(help: "Room for tables of weighted and Maglev services, 64 KiB each.")
-    var maxTables = MapCapacities().tables
-
-    func validate() throws {
-        let capacities = [
-            ("--max-frontends", maxFrontends), ("--max-services", maxServices), ("--max-endpoints", maxEndpoints),
-            ("--max-tables", maxTables),
-        ]
-        // Beyond this the kernel's own arithmetic for a map's memory ends.
-        for (flag, value) in capacities where !(1...(1 << 26)).contains(value) {
-            throw ValidationError("\(flag) must be from 1 to \(1 << 26)")
-        }
-    }
+    @OptionGroup var arguments: RunArguments
 
     func run() async throws {
-        LogLevels(logLevel).install()
+        LogLevels(arguments.logLevel).install()
         do {
-            let options = try options()
+            let options = try arguments.options()
             // Made before anything is touched: an engine that is not in this build ends the start here.
             let engine = try EngineFactory.make(options.mode, options.engine)
             let daemon = Daemon(options, engine: engine, source: SourceFactory.make(options))
@@ -77,33 +22,4 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCode.failure
         }
     }
-
-    private func options() throws -> DaemonOptions {
-        guard let cgroupPath = try cgroupPath ?? CgroupMount.find() else { throw DaemonError.noCgroupHierarchy }
-        var capacities = MapCapacities()
-        capacities.frontends = maxFrontends
-        capacities.services = maxServices
-        capacities.endpoints = maxEndpoints
-        capacities.tables = maxTables
-        let environmentName = ProcessIdentity.environment("NODE_NAME").flatMap { $0.isEmpty ? nil : $0 }
-        let engine = EngineOptions(
-            nodeName: nodeName ?? environmentName ?? ProcessIdentity.hostName, bpfFileSystemPath: bpfFsPath,
-            cgroupPath: cgroupPath, noEndpoint: noEndpoint, capacities: capacities)
-        return DaemonOptions(
-            mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
-            onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket, stateDirectory: stateDir)
-    }
-}
-
-enum ExitChoice: String, ExpressibleByArgument, CaseIterable {
-    case keep, remove
-}
-
-extension EngineMode: ExpressibleByArgument {}
-extension NoEndpointVerdict: ExpressibleByArgument {}
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-
-private func names<Choice: RawRepresentable & CaseIterable>(of choice: Choice.Type) -> String
-where Choice.RawValue == String {
-    Choice.allCases.map(\.rawValue).joined(separator: ", ")
 }

@@ -24,7 +24,8 @@ struct EnrollCommand: ParsableCommand {
     @Option(help: "The pod's interface.")
     var interface = EnrollmentRequest.defaultInterface
 
-    @Option(help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
+    @Option(
+        help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
     var address: [IPAddress] = []
 
     @OptionGroup var daemon: ConnectionOptions

@@ -18,7 +18,8 @@ struct VerifyCommand: ParsableCommand {
             var table = TextTable(["MAP", "KEY", "WANTED", "FOUND"])
             for difference in differences {
                 table.add([
-                    difference.map, difference.key, difference.wanted ?? "nothing", difference.found ?? "nothing",
+                    difference.map, difference.key, difference.wanted ?? "nothing",
+                    difference.found ?? "nothing",
                 ])
             }
             return table.text + "\(differences.count) differences\n"
@@ -53,7 +54,9 @@ struct VersionCommand: ParsableCommand {
     func run() throws {
         // Known without a daemon, so printed before one is asked.
         if format.output == .table { print("kmeshctl     \(KmeshVersion.current)") }
-        guard case .version(let report) = try daemon.ask(.version).response else { try daemon.failUnexpected() }
+        guard case .version(let report) = try daemon.ask(.version).response else {
+            try daemon.failUnexpected()
+        }
         let value: JSONValue = [
             "kmeshctl": .string(KmeshVersion.current), "daemon": .string(report.version),
             "mode": .string(report.mode),

@@ -9,7 +9,8 @@ struct KmeshctlCommand: ParsableCommand {
         abstract: "Asks the kmesh-daemon on this node.",
         version: KmeshVersion.current,
         subcommands: [
-            EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self, StatusCommand.self,
+            EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self,
+            StatusCommand.self,
             VersionCommand.self,
         ])
 }

@@ -5,18 +5,22 @@ import Testing
 @Suite struct AdminProtocolTests {
     static let workload = LocalWorkload(
         id: LocalWorkload.ID("u-1"), pod: PodName(namespace: "default", name: "a-0"),
-        networkNamespacePath: "/run/netns/a", networkNamespace: NetworkNamespaceIdentity(inode: 7, cookie: .max),
-        interface: "eth0", addresses: [IPAddress(v4: 0x0a00_0001), IPAddress(high: 1 << 60, low: 9)], cgroupPath: nil)
+        networkNamespacePath: "/run/netns/a",
+        networkNamespace: NetworkNamespaceIdentity(inode: 7, cookie: .max),
+        interface: "eth0", addresses: [IPAddress(v4: 0x0a00_0001), IPAddress(high: 1 << 60, low: 9)],
+        cgroupPath: nil)
 
     static let snapshot = EngineSnapshot(
         mode: .dualEngine,
         services: [
             ServiceSnapshot(
-                id: 3, service: "default/reviews", port: 80, transport: .tcp, family: .v4, policy: .maglev, tier: 1,
+                id: 3, service: "default/reviews", port: 80, transport: .tcp, family: .v4, policy: .maglev,
+                tier: 1,
                 affinityTimeout: 30,
                 endpoints: [EndpointSnapshot(id: 5, address: IPAddress(v4: 9), port: 8080, tier: 1, slot: 0)]),
             ServiceSnapshot(
-                id: 4, service: "default/dns", port: 53, transport: .udp, family: .v6, policy: .random, tier: 0,
+                id: 4, service: "default/dns", port: 53, transport: .udp, family: .v6, policy: .random,
+                tier: 0,
                 endpoints: []),
         ],
         frontends: [
@@ -29,10 +33,12 @@ import Testing
     @Test(arguments: [
         AdminRequest.version, .verify, .status, .dump([]), .dump(Set(DumpSection.allCases)),
         .withdraw(.pod(PodName(namespace: "a", name: "b"))), .withdraw(.id(LocalWorkload.ID("x"))),
-        .enroll(EnrollmentRequest(pod: PodName(namespace: "a", name: "b"), networkNamespacePath: "/run/netns/x")),
+        .enroll(
+            EnrollmentRequest(pod: PodName(namespace: "a", name: "b"), networkNamespacePath: "/run/netns/x")),
         .enroll(
             EnrollmentRequest(
-                pod: PodName(namespace: "a", name: "b"), uid: "u", networkNamespacePath: "/p", interface: "net1",
+                pod: PodName(namespace: "a", name: "b"), uid: "u", networkNamespacePath: "/p",
+                interface: "net1",
                 addresses: [IPAddress(v4: 5)], cgroupPath: "/c")),
     ])
     func requestsTravel(request: AdminRequest) throws {
@@ -74,8 +80,14 @@ import Testing
         ("{\"request\":\"withdraw\"}", "request.pod: wanted a string, found nothing"),
         ("{\"request\":\"withdraw\",\"pod\":\"a\"}", "request.pod: \"a\" is not namespace/name"),
         ("{\"request\":\"dump\",\"sections\":[\"x\"]}", "request.sections: \"x\" cannot be dumped"),
-        ("{\"request\":\"dump\",\"sections\":[1]}", "request.sections: wanted an array of strings, found an array"),
-        ("{\"request\":\"enroll\",\"pod\":\"a/b\",\"netns\":7}", "request.netns: wanted a string, found a number"),
+        (
+            "{\"request\":\"dump\",\"sections\":[1]}",
+            "request.sections: wanted an array of strings, found an array"
+        ),
+        (
+            "{\"request\":\"enroll\",\"pod\":\"a/b\",\"netns\":7}",
+            "request.netns: wanted a string, found a number"
+        ),
         (
             "{\"request\":\"enroll\",\"pod\":\"a/b\",\"netns\":\"/n\",\"addresses\":[\"1.2.3\"]}",
             "request.addresses: \"1.2.3\" is not an IP address"
@@ -120,7 +132,10 @@ import Testing
 
     @Test func podNamesAreThoseOfKubernetes() {
         #expect(PodName("default/reviews-v1.0")?.description == "default/reviews-v1.0")
-        for text in ["", "/", "a", "a/", "/b", "a/b/c", "A/b", "a/b c", "a/\u{e9}", "a/" + String(repeating: "x", count: 254)] {
+        for text in [
+            "", "/", "a", "a/", "/b", "a/b/c", "A/b", "a/b c", "a/\u{e9}",
+            "a/" + String(repeating: "x", count: 254),
+        ] {
             #expect(PodName(text) == nil, "\(text)")
         }
     }

@@ -76,7 +76,9 @@ import Testing
         // Nobody runs it: connections queue up and nothing is ever answered.
         let server = try AdminServer(path: path)
         let error = await #expect(throws: AdminError.self) {
-            try await offPool { () throws(AdminError) in try AdminClient(path: path, timeout: 1).ask(.version).response }
+            try await offPool { () throws(AdminError) in
+                try AdminClient(path: path, timeout: 1).ask(.version).response
+            }
         }
         #expect(error == .timedOut(path: path))
         withExtendedLifetime((directory, server)) {}

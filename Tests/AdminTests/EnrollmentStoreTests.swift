@@ -6,7 +6,8 @@ import Testing
 @Suite struct EnrollmentStoreTests {
     private func workload(_ number: Int, pod: String? = nil) -> LocalWorkload {
         LocalWorkload(
-            id: LocalWorkload.ID("uid-\(number)"), pod: PodName(namespace: "default", name: pod ?? "p\(number)"),
+            id: LocalWorkload.ID("uid-\(number)"),
+            pod: PodName(namespace: "default", name: pod ?? "p\(number)"),
             networkNamespacePath: "/run/netns/p\(number)",
             networkNamespace: NetworkNamespaceIdentity(inode: UInt64(number), cookie: UInt64(1000 + number)),
             interface: "eth0", addresses: [IPAddress(v4: UInt32(number))], cgroupPath: "/c/\"\(number)\"")
@@ -41,7 +42,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[]", "{\"version\":2,\"workloads\":[]}", "{\"version\":1}", "{\"version\":1,\"workloads\":[{}]}",
+        "", "{", "[]", "{\"version\":2,\"workloads\":[]}", "{\"version\":1}",
+        "{\"version\":1,\"workloads\":[{}]}",
         "{\"version\":1,\"workloads\":[{\"uid\":1}]}", "\u{0}\u{0}\u{0}",
     ])
     func aDamagedFileIsReportedAndKept(text: String) throws {
@@ -66,7 +68,9 @@ import Testing
         try store.insert(workload(1))
         try store.insert(workload(2))
         let bytes = try Files.read(path)
-        for length in 0..<bytes.count {
+        for length in [0, 1] + Array(stride(from: 2, to: bytes.count, by: 5)) + [
+            bytes.count - 2, bytes.count - 1,
+        ] {
             await Task.yield()
             try Files.replace(path, with: Array(bytes[..<length]))
             let (cut, damage) = try EnrollmentStore.open(stateDirectory: directory.path)

@@ -3,19 +3,23 @@ import Testing
 @testable import KmeshKit
 
 @Suite struct JSONTests {
-    @Test(arguments: [
-        ("null", JSONValue.null), (" true ", true), ("[]", []), ("{}", .object([])), ("-0", 0), ("-12", -12),
-        ("9223372036854775807", .integer(.max)), ("18446744073709551616", .number(18446744073709551616)),
-        ("1.5e3", .number(1500)), ("\"a\\u00e9\\ud83d\\ude00\\n\\/\"", "aé😀\n/"),
-        ("{\"a\":[1,{\"b\":null}]}", ["a": [1, ["b": .null]]]),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("null", JSONValue.null), (" true ", true), ("[]", []), ("{}", .object([])), ("-0", 0),
+            ("-12", -12),
+            ("9223372036854775807", .integer(.max)), ("18446744073709551616", .number(18446744073709551616)),
+            ("1.5e3", .number(1500)), ("\"a\\u00e9\\ud83d\\ude00\\n\\/\"", "aé😀\n/"),
+            ("{\"a\":[1,{\"b\":null}]}", ["a": [1, ["b": .null]]]),
+        ] as [(String, JSONValue)])
     func readsJSON(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
     }
 
     @Test(arguments: [
-        ("", 0), ("nul", 0), ("[1,]", 3), ("[1 2]", 3), ("{\"a\" 1}", 5), ("{a:1}", 1), ("01", 1), ("1.", 2), ("-", 1),
-        ("1e999", 0), ("\"\\x\"", 1), ("\"\\ud800\"", 1), ("\"\\ud800\\u0041\"", 1), ("\"a", 0), ("[1", 2), ("1 2", 2),
+        ("", 0), ("nul", 0), ("[1,]", 3), ("[1 2]", 3), ("{\"a\" 1}", 5), ("{a:1}", 1), ("01", 1), ("1.", 2),
+        ("-", 1),
+        ("1e999", 0), ("\"\\x\"", 1), ("\"\\ud800\"", 1), ("\"\\ud800\\u0041\"", 1), ("\"a", 0), ("[1", 2),
+        ("1 2", 2),
         ("{\"a\":1,\"a\":2}", 7), ("\"\u{1}\"", 1), ("// no", 0), ("NaN", 0), ("'a'", 0), ("[", 1), ("{", 1),
     ])
     func refusesWhatIsNotJSON(text: String, offset: Int) {
@@ -133,11 +137,16 @@ private func randomValue(depth: Int, _ generator: inout SeededGenerator) -> JSON
     case 2: .integer(Int64(bitPattern: generator.next() >> UInt64.random(in: 0..<64, using: &generator)))
     case 3: .number(Double.random(in: -1e10...1e10, using: &generator) + 0.5)
     case 4, 5: .string(randomText(&generator))
-    case 6: .array((0..<Int.random(in: 0..<5, using: &generator)).map { _ in randomValue(depth: depth + 1, &generator) })
+    case 6:
+        .array(
+            (0..<Int.random(in: 0..<5, using: &generator)).map { _ in
+                randomValue(depth: depth + 1, &generator)
+            })
     default:
         .object(
             (0..<Int.random(in: 0..<20, using: &generator)).map { index in
-                JSONValue.Member("\(randomText(&generator))\(index)", randomValue(depth: depth + 1, &generator))
+                JSONValue.Member(
+                    "\(randomText(&generator))\(index)", randomValue(depth: depth + 1, &generator))
             })
     }
 }

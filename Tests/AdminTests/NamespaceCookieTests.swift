@@ -11,7 +11,9 @@ import Testing
     }
 
     @Test func eachNamespaceHasItsOwn() async throws {
-        guard let first = try await FreshNamespace.make(), let second = try await FreshNamespace.make() else { return }
+        guard let first = try await FreshNamespace.make(), let second = try await FreshNamespace.make() else {
+            return
+        }
         let own = try NetworkNamespaceIdentity.own()
         let one = try await NetworkNamespaceIdentity.read(first.path).identity
         let two = try await NetworkNamespaceIdentity.read(second.path).identity
@@ -33,7 +35,8 @@ import Testing
         let reading = try await NetworkNamespaceIdentity.read(namespace.path, addressesOf: "eth0")
         #expect(reading.addresses.map(\.description) == ["10.9.8.7", "2001:db8::7"])
         #expect(try await NetworkNamespaceIdentity.read(namespace.path, addressesOf: "lo").addresses.isEmpty)
-        #expect(try await NetworkNamespaceIdentity.read(namespace.path, addressesOf: "eth9").addresses.isEmpty)
+        #expect(
+            try await NetworkNamespaceIdentity.read(namespace.path, addressesOf: "eth9").addresses.isEmpty)
     }
 
     @Test(arguments: ["/proc/self/ns/mnt", "/etc/passwd", "/dev/null", "/tmp"])
@@ -43,7 +46,9 @@ import Testing
     }
 
     @Test func missingPathsAreNamedSo() async throws {
-        let error = await #expect(throws: Errno.self) { try await NetworkNamespaceIdentity.read("/run/netns/absent") }
+        let error = await #expect(throws: Errno.self) {
+            try await NetworkNamespaceIdentity.read("/run/netns/absent")
+        }
         #expect(error == .noEntry)
     }
 }
@@ -66,8 +71,8 @@ final class FreshNamespace {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
         process.arguments = ["--net", "sh", "-c", "set -e; \(setup); echo ready; exec cat"]
-        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not reach it:
-        // it inherits the mask of the pool's thread, which blocks most.
+        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not
+        // reach it: it inherits the mask of the pool's thread, which blocks most.
         process.standardInput = Pipe()
         let output = Pipe()
         process.standardOutput = output
@@ -85,8 +90,8 @@ final class FreshNamespace {
         self.process = process
     }
 
+    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
     deinit {
         kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
     }
 }

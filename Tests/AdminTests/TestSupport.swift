@@ -1,4 +1,5 @@
-// What several tests of the admin API share: directories that go away, blocking calls off the pool, chance by seed.
+// What several tests of the admin API share: directories that go away, blocking calls off the pool, chance
+// by seed.
 import Foundation
 import KmeshKit
 import Testing
@@ -8,9 +9,8 @@ final class TemporaryDirectory: Sendable {
     let path: String
 
     init() throws {
-        var template = Array("/tmp/kmesh-test-XXXXXX".utf8CString)
-        guard unsafe mkdtemp(&template) != nil else { throw Errno(errno) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = "/tmp/kmesh-test-\(UUID().uuidString.prefix(8))"
+        try Files.makeDirectories(path)
     }
 
     deinit {

@@ -23,7 +23,9 @@ import Testing
         guard let namespace = try await FreshNamespace.make() else { return }
         let daemon = try TestDaemon()
         try await daemon.whileRunning { daemon async throws in
-            guard case .enrolled(let workload) = try await daemon.ask(request("a", namespace.path, uid: "u-1")) else {
+            guard
+                case .enrolled(let workload) = try await daemon.ask(request("a", namespace.path, uid: "u-1"))
+            else {
                 Issue.record("not enrolled")
                 return
             }
@@ -36,7 +38,9 @@ import Testing
             #expect(try await refusal(daemon, request("b", namespace.path)).contains("of pod default/a"))
             #expect(try await daemon.ask(.withdraw(.id(workload.id))) == .withdrawn([workload]))
             #expect(await daemon.engine.enrolled.isEmpty)
-            #expect(try await refusal(daemon, .withdraw(.pod(workload.pod))).contains("default/a is not enrolled"))
+            #expect(
+                try await refusal(daemon, .withdraw(.pod(workload.pod))).contains("default/a is not enrolled")
+            )
         }
     }
 
@@ -75,7 +79,9 @@ import Testing
     }
 
     @Test func aRestartFindsTheLivingAndDropsTheGone() async throws {
-        guard let living = try await FreshNamespace.make(), let gone = try await FreshNamespace.make() else { return }
+        guard let living = try await FreshNamespace.make(), let gone = try await FreshNamespace.make() else {
+            return
+        }
         let first = try TestDaemon()
         try await first.whileRunning { daemon async throws in
             for (pod, namespace) in [("a", living), ("b", gone)] {
@@ -85,7 +91,7 @@ import Testing
                 }
             }
         }
-        gone.remove()
+        try await gone.remove()
         let second = try TestDaemon(in: first.directory)
         try await second.whileRunning { daemon async throws in
             #expect(await daemon.engine.enrolled.values.map(\.pod.name) == ["a"])
@@ -102,7 +108,8 @@ import Testing
                 for round in 0..<30 {
                     group.addTask {
                         let pod = PodName(namespace: "default", name: "a")
-                        let asked = round.isMultiple(of: 2) ? request("a", namespace.path) : .withdraw(.pod(pod))
+                        let asked =
+                            round.isMultiple(of: 2) ? request("a", namespace.path) : .withdraw(.pod(pod))
                         _ = try await daemon.ask(asked)
                     }
                 }

@@ -10,6 +10,7 @@ actor FakeEngine: DataplaneEngine {
     private(set) var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
     private(set) var isStarted = false
     private(set) var stopped: [StopDisposition] = []
+    private(set) var tendings = 0
     private var failure: EngineError?
     private var differences: [Difference] = []
 
@@ -27,7 +28,14 @@ actor FakeEngine: DataplaneEngine {
         enrolled[workload.id] = workload
     }
 
-    func withdraw(_ id: LocalWorkload.ID) async { enrolled[id] = nil }
+    func withdraw(_ id: LocalWorkload.ID) async throws(EngineError) {
+        if let failure { throw failure }
+        enrolled[id] = nil
+    }
+
+    func tend() async { tendings += 1 }
+
+    func activity() async -> EngineActivity { EngineActivity(applied: UInt64(recorder.applied.count)) }
 
     func snapshot() async -> EngineSnapshot {
         EngineSnapshot(mode: mode, enrolled: Array(enrolled.values))
@@ -35,7 +43,7 @@ actor FakeEngine: DataplaneEngine {
 
     func verify() async throws -> [Difference] { differences }
 
-    func stop(_ disposition: StopDisposition) async { stopped.append(disposition) }
+    func stop(_ disposition: StopDisposition) async throws(EngineError) { stopped.append(disposition) }
 }
 
 /// Rejects workloads whose uid starts with `bad`.
@@ -47,7 +55,9 @@ final class FakeHandler: ResourceHandler {
     func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
         batches.withLock { $0.append(changes) }
         return changes.compactMap { change in
-            guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else { return nil }
+            guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else {
+                return nil
+            }
             return RejectedResource(name: .workload(uid: workload.uid), reason: "it is bad")
         }
     }
@@ -64,7 +74,10 @@ final class FakeSource: ConfigurationSource {
     /// What `reload` hands out.
     private let onReload: Step
 
-    init(first: Step = .success(ConfigurationUpdate(changes: [])), onReload: Step = .success(.init(changes: []))) {
+    init(
+        first: Step = .success(ConfigurationUpdate(changes: [])),
+        onReload: Step = .success(.init(changes: []))
+    ) {
         self.first = first
         self.onReload = onReload
         (steps, supply) = AsyncStream.makeStream()

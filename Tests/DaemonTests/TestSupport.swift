@@ -31,13 +31,15 @@ final class FreshNamespace: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
         process.arguments = ["--net", "sh", "-c", "echo ready; exec cat"]
-        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not reach it:
-        // it inherits the mask of the pool's thread, which blocks most.
+        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not
+        // reach it: it inherits the mask of the pool's thread, which blocks most.
         process.standardInput = Pipe()
         let output = Pipe()
         process.standardOutput = output
         try process.run()
-        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in output.fileHandleForReading.availableData }
+        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in
+            output.fileHandleForReading.availableData
+        }
         return FreshNamespace(process)
     }
 
@@ -46,13 +48,15 @@ final class FreshNamespace: Sendable {
         path = "/proc/\(process.processIdentifier)/ns/net"
     }
 
-    func remove() {
+    /// Ends the process and waits until its namespace cannot be entered any more.
+    func remove() async throws {
         kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        for _ in 0..<500 where Files.exists(path) { try await Task.sleep(for: .milliseconds(10)) }
     }
 
+    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
     deinit {
-        if process.isRunning { remove() }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 }
 

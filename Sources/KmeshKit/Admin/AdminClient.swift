@@ -12,7 +12,8 @@ public struct AdminClient: Sendable {
     }
 
     /// The answer, and the JSON text that it came as. An answer that says why not is an answer too.
-    public func ask(_ request: AdminRequest) throws(AdminError) -> (response: AdminResponse, json: JSONValue) {
+    public func ask(_ request: AdminRequest) throws(AdminError) -> (response: AdminResponse, json: JSONValue)
+    {
         let socket = try connect()
         let body = try exchange(AdminFrame.encode(request.json.serialized()), socket)
         do {
@@ -26,9 +27,9 @@ public struct AdminClient: Sendable {
     private func connect() throws(AdminError) -> FileDescriptor {
         do throws(Errno) {
             return try UnixSocket.connect(path, timeout: timeout)
-        } catch where error == .noEntry || error == .connectionRefused {
+        } catch let error where error == .noEntry || error == .connectionRefused {
             throw .notRunning(path: path)
-        } catch where error == .accessDenied || error == .notPermitted {
+        } catch let error where error == .accessDenied || error == .notPermitted {
             // A socket in a directory that may not be searched has no group that could be named.
             let group = (try? FileStatus(path: path).groupID).map(FileStatus.groupName) ?? "root"
             throw .notPermitted(path: path, group: group)
@@ -37,11 +38,12 @@ public struct AdminClient: Sendable {
         }
     }
 
-    private func exchange(_ frame: [UInt8], _ socket: borrowing FileDescriptor) throws(AdminError) -> [UInt8] {
+    private func exchange(_ frame: [UInt8], _ socket: borrowing FileDescriptor) throws(AdminError) -> [UInt8]
+    {
         do throws(Errno) {
             var sent = 0
             while sent < frame.count { sent += try UnixSocket.send(frame, from: sent, to: socket) }
-        } catch where error == .wouldBlock {
+        } catch let error where error == .wouldBlock {
             throw .timedOut(path: path)
         } catch {
             // A refusal is sent without reading the request: the answer is there to be read.
@@ -49,9 +51,9 @@ public struct AdminClient: Sendable {
         do throws(Errno) {
             guard let body = try receive(socket) else { throw Errno.brokenPipe }
             return body
-        } catch where error == .wouldBlock {
+        } catch let error where error == .wouldBlock {
             throw .timedOut(path: path)
-        } catch where error == .messageTooLong {
+        } catch let error where error == .messageTooLong {
             let limit = AdminFrame.responseLimit
             throw .unreadableAnswer(path: path, problem: "an answer of more than \(limit) bytes")
         } catch {

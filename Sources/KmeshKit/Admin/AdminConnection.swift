@@ -72,7 +72,7 @@ final class AdminConnection {
             case .complete(let body): return .request(body)
             case .tooLarge(let size): return .tooLarge(size)
             }
-        } catch where error == .wouldBlock {
+        } catch let error where error == .wouldBlock {
             state = .reading(reader)
             return .goesOn
         } catch {
@@ -85,7 +85,7 @@ final class AdminConnection {
             let sent = sent + (try UnixSocket.send(frame, from: sent, to: descriptor))
             state = .writing(frame, sent: sent)
             return sent == frame.count ? .ended(cutShort: false) : .goesOn
-        } catch where error == .wouldBlock {
+        } catch let error where error == .wouldBlock {
             return .goesOn
         } catch {
             return .ended(cutShort: false)

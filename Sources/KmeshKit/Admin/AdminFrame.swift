@@ -1,5 +1,5 @@
-/// How requests and answers travel: four bytes of length, most significant first, then that many bytes of JSON.
-/// One request and one answer for each connection.
+/// How requests and answers travel: four bytes of length, most significant first, then that many bytes of
+/// JSON. One request and one answer for each connection.
 public enum AdminFrame {
     /// Above every request that makes sense.
     public static let requestLimit = 1 << 20

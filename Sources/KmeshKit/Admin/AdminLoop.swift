@@ -31,7 +31,9 @@ final class AdminLoop {
         while !isDone {
             let accepts = drainDeadline == nil && acceptsAgain == nil
             let numbers = connections.keys.sorted()
-            var entries = [PollEntry(mailbox.wakeup.descriptor, readable: true), PollEntry(listener, readable: accepts)]
+            var entries = [
+                PollEntry(mailbox.wakeup.descriptor, readable: true), PollEntry(listener, readable: accepts),
+            ]
             entries += numbers.compactMap { connections[$0]?.pollEntry }
             try PollEntry.wait(&entries, timeout: timeUntilNextDeadline)
             if entries[0].isReadable { takeMail() }
@@ -78,9 +80,9 @@ final class AdminLoop {
         for _ in 0..<limits.connections {
             do throws(Errno) {
                 admit(try UnixSocket.accept(listener))
-            } catch where error == .wouldBlock {
+            } catch let error where error == .wouldBlock {
                 return
-            } catch where error == .connectionAborted {
+            } catch let error where error == .connectionAborted {
                 continue
             } catch {
                 // Out of descriptors or memory: the listener stays readable, and polling it would spin.
@@ -110,8 +112,10 @@ final class AdminLoop {
         connections[lastNumber] = AdminConnection(descriptor, deadline: .now + limits.request)
     }
 
-    /// A fresh socket takes a short answer at once; a client that does not read it loses nothing but the reason.
-    private func refuse(_ descriptor: consuming FileDescriptor, _ code: AdminFailure.Code, _ message: String) {
+    /// A fresh socket takes a short answer at once; a client that does not read it loses nothing but the
+    /// reason.
+    private func refuse(_ descriptor: consuming FileDescriptor, _ code: AdminFailure.Code, _ message: String)
+    {
         let frame = AdminFrame.encode(.error(code, message))
         _ = try? UnixSocket.send(frame, from: 0, to: descriptor)
     }

@@ -61,7 +61,8 @@ extension AdminRequest {
             try reader.allow(["request"])
             self = kind == "verify" ? .verify : kind == "version" ? .version : .status
         default:
-            throw JSONShapeError(path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")
+            throw JSONShapeError(
+                path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")
         }
     }
 }

@@ -60,7 +60,8 @@ extension AdminResponse {
             writer.member("version", ["version": .string(report.version), "mode": .string(report.mode)])
         case .status(let status): writer.member("status", status.json)
         case .error(let failure):
-            writer.member("error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
+            writer.member(
+                "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
         }
         writer.endObject()
         return writer.bytes
@@ -80,7 +81,8 @@ extension AdminResponse {
         case "differences": self = .differences(try reader.objects("differences", Difference.init(json:)))
         case "version":
             let report = try reader.object("version")
-            self = .version(VersionReport(version: try report.string("version"), mode: try report.string("mode")))
+            self = .version(
+                VersionReport(version: try report.string("version"), mode: try report.string("mode")))
         case "status": self = .status(try DaemonStatus(json: reader.object("status")))
         case "error":
             let failure = try reader.object("error")

@@ -7,8 +7,8 @@ public final class AdminServer: Sendable {
 
     /// Bounds that hold for every client.
     public struct Limits: Sendable {
-        /// Open connections, and also requests being handled. When a new one comes, the oldest connection that
-        /// has not sent its request goes; when there is none, the new one is answered with "busy".
+        /// Open connections, and also requests being handled. When a new one comes, the oldest connection
+        /// that has not sent its request goes; when there is none, the new one is answered with "busy".
         public var connections = 64
         /// From the connection to the whole request.
         public var request: Duration = .seconds(5)
@@ -73,6 +73,8 @@ public final class AdminServer: Sendable {
                         return nil
                     }
                 }
+                // The thread has ended or is about to: nobody is left to take further answers.
+                group.cancelAll()
                 return await group.reduce(nil) { $0 ?? $1 }
             }
         } onCancel: {

@@ -8,7 +8,8 @@ final class AdminSocket: Sendable {
     /// Of the file that was made here, so that a later daemon's is never removed.
     private let inode: UInt64
 
-    /// Opens the socket, in a directory that is made when it is missing. The file of a dead daemon is replaced.
+    /// Opens the socket, in a directory that is made when it is missing. The file of a dead daemon is
+    /// replaced.
     init(_ path: String, backlog: Int32) throws(AdminError) {
         do throws(Errno) {
             if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
@@ -37,13 +38,13 @@ final class AdminSocket: Sendable {
             // Whoever listens takes a connection at once, or its queue is full (EAGAIN): both mean it lives.
             _ = try UnixSocket.connect(path, timeout: 1)
             throw Errno.wouldBlock
-        } catch where error == .connectionRefused {
+        } catch let error where error == .connectionRefused {
             do throws(Errno) {
                 try Files.remove(path)
             } catch {
                 throw .cannotListen(path: path, errno: error)
             }
-        } catch where error == .noEntry {
+        } catch let error where error == .noEntry {
             return
         } catch {
             throw .alreadyServed(path: path)

@@ -51,7 +51,8 @@ public struct DaemonStatus: Hashable, Sendable {
             "version": .string(version), "mode": .string(mode), "node": .string(node), "pid": JSONValue(pid),
             "source": .string(source), "uptimeSeconds": JSONValue(uptime), "enrolled": JSONValue(enrolled),
             "updates": JSONValue(updates), "rejected": JSONValue(rejected),
-            "recentRejections": JSONValue(recentRejections), "badConfigurations": JSONValue(badConfigurations),
+            "recentRejections": JSONValue(recentRejections),
+            "badConfigurations": JSONValue(badConfigurations),
             "lastConfigurationError": JSONValue(lastConfigurationError), "engine": engine.json,
             "admin": admin.json,
         ]
@@ -59,7 +60,8 @@ public struct DaemonStatus: Hashable, Sendable {
 
     init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
-            version: try reader.string("version"), mode: try reader.string("mode"), node: try reader.string("node"),
+            version: try reader.string("version"), mode: try reader.string("mode"),
+            node: try reader.string("node"),
             pid: try reader.integer("pid"), source: try reader.string("source"),
             uptime: try reader.integer("uptimeSeconds"), enrolled: try reader.integer("enrolled"),
             updates: try reader.integer("updates"), rejected: try reader.integer("rejected"),
@@ -88,7 +90,8 @@ public struct AdminCounters: Hashable, Sendable {
     public var json: JSONValue {
         [
             "accepted": JSONValue(accepted), "notPermitted": JSONValue(notPermitted),
-            "malformed": JSONValue(malformed), "timedOut": JSONValue(timedOut), "crowdedOut": JSONValue(crowdedOut),
+            "malformed": JSONValue(malformed), "timedOut": JSONValue(timedOut),
+            "crowdedOut": JSONValue(crowdedOut),
         ]
     }
 

@@ -1,4 +1,5 @@
-/// Reads JSON as RFC 8259 defines it, nothing more: no comments, no trailing commas, no duplicate member names.
+/// Reads JSON as RFC 8259 defines it, nothing more: no comments, no trailing commas, no duplicate member
+/// names.
 
 /// Where and why a text is not JSON. Lines count from 1; the offset counts bytes from 0.
 public struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -52,7 +53,9 @@ private struct JSONParser {
 
     mutating func parseValue(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipWhiteSpace()
-        guard depth <= JSONValue.depthLimit else { throw failure("nested deeper than \(JSONValue.depthLimit)") }
+        guard depth <= JSONValue.depthLimit else {
+            throw failure("nested deeper than \(JSONValue.depthLimit)")
+        }
         guard let first = next else { throw failure("the text ends where a value should be") }
         switch first {
         case UInt8(ascii: "{"): return try parseObject(depth: depth)
@@ -102,7 +105,8 @@ private struct JSONParser {
             guard next == UInt8(ascii: "\"") else { throw failure("a member's name should be here") }
             let name = try parseString()
             if members.count == 16 { names = Set(members.map(\.name)) }
-            let known = members.count < 16 ? members.contains { $0.name == name } : !names.insert(name).inserted
+            let known =
+                members.count < 16 ? members.contains { $0.name == name } : !names.insert(name).inserted
             guard !known else { throw failure("the name \"\(name)\" appears twice", at: start) }
             skipWhiteSpace()
             guard next == UInt8(ascii: ":") else { throw failure("a colon should be here") }

@@ -59,7 +59,8 @@ extension JSONValue {
         }
     }
 
-    /// Plain when nothing but letters, digits and a few marks makes it up and no reader sees another type in it.
+    /// Plain when nothing but letters, digits and a few marks makes it up and no reader sees another type
+    /// in it.
     private static func yamlString(_ text: String) -> String {
         let bytes = Array(text.utf8)
         let isPlain = bytes.allSatisfy { byte in

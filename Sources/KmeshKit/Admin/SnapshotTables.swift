@@ -29,8 +29,10 @@ extension EngineSnapshot {
         var table = TextTable(["SERVICE", "PORT", "FAMILY", "ID", "POLICY", "TIER", "AFFINITY", "ENDPOINTS"])
         for service in sortedServices {
             table.add([
-                service.service, service.portText, service.family.text, "\(service.id)", service.policy.rawValue,
-                "\(service.tier)", service.affinityTimeout.map { "\($0)s" } ?? "-", "\(service.endpointCount)",
+                service.service, service.portText, service.family.text, "\(service.id)",
+                service.policy.rawValue,
+                "\(service.tier)", service.affinityTimeout.map { "\($0)s" } ?? "-",
+                "\(service.endpointCount)",
             ])
         }
         return table.text
@@ -39,7 +41,9 @@ extension EngineSnapshot {
     private var endpointTable: String {
         var table = TextTable(["SERVICE", "PORT", "FAMILY", "ID", "ADDRESS", "TARGET", "TIER", "SLOT"])
         for service in sortedServices {
-            for endpoint in service.endpoints.sorted(by: { ($0.tier, $0.slot, $0.id) < ($1.tier, $1.slot, $1.id) }) {
+            for endpoint in service.endpoints.sorted(by: {
+                ($0.tier, $0.slot, $0.id) < ($1.tier, $1.slot, $1.id)
+            }) {
                 table.add([
                     service.service, service.portText, service.family.text, "\(endpoint.id)",
                     endpoint.address.description, "\(endpoint.port)", "\(endpoint.tier)", "\(endpoint.slot)",
@@ -52,12 +56,15 @@ extension EngineSnapshot {
     private var frontendTable: String {
         var table = TextTable(["ADDRESS", "PORT", "SERVICE-ID"])
         let sorted = frontends.sorted {
-            ($0.address, $0.port, $0.transport?.rawValue ?? 0) < ($1.address, $1.port, $1.transport?.rawValue ?? 0)
+            ($0.address, $0.port, $0.transport?.rawValue ?? 0) < (
+                $1.address, $1.port, $1.transport?.rawValue ?? 0
+            )
         }
         for frontend in sorted {
             let port = frontend.transport.map { "\(frontend.port)/\($0.name)" } ?? "any other"
             table.add([
-                frontend.address.description, port, frontend.serviceID == 0 ? "refused" : "\(frontend.serviceID)",
+                frontend.address.description, port,
+                frontend.serviceID == 0 ? "refused" : "\(frontend.serviceID)",
             ])
         }
         return table.text
@@ -124,7 +131,9 @@ extension DaemonStatus {
         ]
         for (name, value) in facts { table.add([name, value]) }
         var text = table.text
-        if let lastConfigurationError { text += "\nthe last configuration was refused:\n\(lastConfigurationError)\n" }
+        if let lastConfigurationError {
+            text += "\nthe last configuration was refused:\n\(lastConfigurationError)\n"
+        }
         if !recentRejections.isEmpty {
             text += "\nlatest refused resources:\n" + recentRejections.map { "\($0)\n" }.joined()
         }

@@ -16,7 +16,8 @@ public actor Enrollment {
 
     /// Enrols the pod, or replaces what is known of it.
     public func enroll(_ request: EnrollmentRequest) async throws(EnrollmentError) -> LocalWorkload {
-        // One change at a time: a withdrawal in the middle of an enrolment would leave its entry in the kernel.
+        // One change at a time: a withdrawal in the middle of an enrolment would leave its entry in the
+        // kernel.
         await queue.enter()
         defer { queue.leave() }
         let workload = try await inspect(request)
@@ -63,13 +64,15 @@ public actor Enrollment {
         let reading: NetworkNamespaceReading
         do throws(Errno) {
             reading = try await NetworkNamespaceIdentity.read(path, addressesOf: request.interface)
-        } catch where error == .invalid {
+        } catch let error where error == .invalid {
             throw .notANetworkNamespace(path: path)
         } catch {
             throw .namespaceUnreadable(path: path, errno: error)
         }
         let id = LocalWorkload.ID(request.uid ?? request.pod.description)
-        guard !hostNamespaces.contains(reading.identity) else { throw .hostNetwork(pod: request.pod, path: path) }
+        guard !hostNamespaces.contains(reading.identity) else {
+            throw .hostNetwork(pod: request.pod, path: path)
+        }
         if let other = store.workload(inNamespace: reading.identity.cookie), other.id != id {
             throw .namespaceTaken(path: path, pod: request.pod, by: other.pod)
         }
@@ -95,10 +98,11 @@ extension EnrollmentStore {
                 let identity = try await NetworkNamespaceIdentity.read(path).identity
                 if identity == workload.networkNamespace { continue }
                 reports.append("pod \(workload.pod) dropped: \(path) is another network namespace now")
-            } catch where error == .noEntry || error == .invalid || error == .noProcess {
+            } catch let error where error == .noEntry || error == .invalid || error == .noProcess {
                 reports.append("pod \(workload.pod) dropped: its network namespace \(path) is gone")
             } catch {
-                reports.append("pod \(workload.pod) kept, but its network namespace \(path) is unreadable: \(error)")
+                reports.append(
+                    "pod \(workload.pod) kept, but its network namespace \(path) is unreadable: \(error)")
                 continue
             }
             stale.append(workload.id)

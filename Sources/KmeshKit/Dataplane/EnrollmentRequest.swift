@@ -35,7 +35,8 @@ extension EnrollmentRequest {
         try check("the interface", interface, limit: 15)
         try check("the cgroup's path", cgroupPath ?? "-", limit: 4095)
         guard networkNamespacePath.hasPrefix("/") else {
-            throw .invalid(field: "the network namespace's path", problem: "must be absolute: \(networkNamespacePath)")
+            throw .invalid(
+                field: "the network namespace's path", problem: "must be absolute: \(networkNamespacePath)")
         }
         guard addresses.count <= Self.addressLimit else {
             throw .invalid(field: "the list of addresses", problem: "has more than \(Self.addressLimit)")

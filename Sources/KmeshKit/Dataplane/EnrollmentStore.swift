@@ -1,4 +1,5 @@
-/// Remembers which workloads are enrolled in a file of the state directory, so that a restart finds them again.
+/// Remembers which workloads are enrolled in a file of the state directory, so that a restart finds them
+/// again.
 internal import CKmeshABI
 
 public struct EnrollmentStore: Sendable {
@@ -12,8 +13,8 @@ public struct EnrollmentStore: Sendable {
     public let capacity: Int
     private var byID: [LocalWorkload.ID: LocalWorkload] = [:]
 
-    /// Reads the file. One that cannot be understood is kept beside it as `….damaged`, and the store is empty;
-    /// `damage` then says what was wrong.
+    /// Reads the file. One that cannot be understood is kept beside it as `….damaged`, and the store is
+    /// empty; `damage` then says what was wrong.
     public static func open(
         stateDirectory: String, capacity: Int = defaultCapacity
     ) throws(EnrollmentError) -> (store: EnrollmentStore, damage: String?) {
@@ -21,7 +22,7 @@ public struct EnrollmentStore: Sendable {
         let bytes: [UInt8]
         do throws(Errno) {
             bytes = try Files.read(store.path, limit: fileLimit)
-        } catch where error == .noEntry {
+        } catch let error where error == .noEntry {
             return (store, nil)
         } catch {
             return (store, try store.setAside("cannot be read: \(error)"))
@@ -43,7 +44,8 @@ public struct EnrollmentStore: Sendable {
         let reader = try JSONObjectReader(JSONValue(parsing: bytes), path: "enrolled")
         let version = try reader.integer("version", Int.self)
         guard version == formatVersion else {
-            throw JSONShapeError(path: "enrolled.version", problem: "wanted \(formatVersion), found \(version)")
+            throw JSONShapeError(
+                path: "enrolled.version", problem: "wanted \(formatVersion), found \(version)")
         }
         return try reader.objects("workloads", LocalWorkload.init(json:))
     }

@@ -5,8 +5,8 @@ public protocol DataplaneEngine: Actor {
     /// The resource types this engine wants, each with the code that applies it.
     nonisolated var handlers: [any ResourceHandler] { get }
 
-    /// Loads and attaches programs, adopting state pinned by a previous run. Afterwards exactly `workloads` are
-    /// enrolled: what a previous run left of others is withdrawn, and these are steered without a gap.
+    /// Loads and attaches programs, adopting state pinned by a previous run. Afterwards exactly `workloads`
+    /// are enrolled: what a previous run left of others is withdrawn, and these are steered without a gap.
     func start(enrolling workloads: [LocalWorkload]) async throws(EngineError)
 
     /// Steers the workload's traffic from now on. Enrolling one again replaces what is known about it.

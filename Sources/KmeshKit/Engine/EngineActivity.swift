@@ -25,7 +25,8 @@ public struct EngineActivity: Hashable, Sendable {
 
     var json: JSONValue {
         [
-            "applied": JSONValue(applied), "writes": JSONValue(writes), "latestWrites": JSONValue(latestWrites),
+            "applied": JSONValue(applied), "writes": JSONValue(writes),
+            "latestWrites": JSONValue(latestWrites),
             "latestNanoseconds": JSONValue(latestDuration), "pendingWrites": JSONValue(pendingWrites),
             "stall": JSONValue(stall),
         ]

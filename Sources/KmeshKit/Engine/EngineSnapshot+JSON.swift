@@ -9,7 +9,9 @@ extension EngineSnapshot {
         if sections.contains(.services) || sections.contains(.endpoints) {
             writer.name("services")
             writer.beginArray()
-            for service in services { service.write(withEndpoints: sections.contains(.endpoints), into: &writer) }
+            for service in services {
+                service.write(withEndpoints: sections.contains(.endpoints), into: &writer)
+            }
             writer.endArray()
         }
         if sections.contains(.frontends) { writer.list("frontends", frontends, \.json) }
@@ -25,16 +27,24 @@ extension EngineSnapshot {
             throw JSONShapeError(path: "\(reader.path).mode", problem: "\"\(mode)\" is not a mode")
         }
         self.init(mode: mode)
-        if reader.contains("services") { services = try reader.objects("services", ServiceSnapshot.init(json:)) }
-        if reader.contains("frontends") { frontends = try reader.objects("frontends", FrontendSnapshot.init(json:)) }
-        if reader.contains("enrolled") { enrolled = try reader.objects("enrolled", LocalWorkload.init(json:)) }
+        if reader.contains("services") {
+            services = try reader.objects("services", ServiceSnapshot.init(json:))
+        }
+        if reader.contains("frontends") {
+            frontends = try reader.objects("frontends", FrontendSnapshot.init(json:))
+        }
+        if reader.contains("enrolled") {
+            enrolled = try reader.objects("enrolled", LocalWorkload.init(json:))
+        }
         if reader.contains("reasons") { reasons = try reader.objects("reasons", ReasonCount.init(json:)) }
         if reader.contains("maps") { maps = try reader.objects("maps", MapSnapshot.init(json:)) }
     }
 }
 
 extension JSONWriter {
-    fileprivate mutating func list<Element>(_ name: String, _ elements: [Element], _ json: (Element) -> JSONValue) {
+    fileprivate mutating func list<Element>(
+        _ name: String, _ elements: [Element], _ json: (Element) -> JSONValue
+    ) {
         self.name(name)
         beginArray()
         for element in elements { value(json(element)) }
@@ -67,9 +77,11 @@ extension ServiceSnapshot {
         guard let policy = LoadBalancingPolicy(rawValue: policy) else {
             throw JSONShapeError(path: "\(reader.path).policy", problem: "\"\(policy)\" is not a policy")
         }
-        let endpoints = reader.contains("endpoints") ? try reader.objects("endpoints", EndpointSnapshot.init(json:)) : []
+        let endpoints =
+            reader.contains("endpoints") ? try reader.objects("endpoints", EndpointSnapshot.init(json:)) : []
         self.init(
-            id: try reader.integer("id"), service: try reader.string("service"), port: try reader.integer("port"),
+            id: try reader.integer("id"), service: try reader.string("service"),
+            port: try reader.integer("port"),
             transport: try reader.transport("protocol"), family: family, policy: policy,
             tier: try reader.integer("tier"), affinityTimeout: try reader.optionalInteger("affinitySeconds"),
             endpoints: endpoints, endpointCount: try reader.integer("endpointCount"))
@@ -86,7 +98,8 @@ extension EndpointSnapshot {
 
     fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
-            id: try reader.integer("id"), address: try reader.address("address"), port: try reader.integer("port"),
+            id: try reader.integer("id"), address: try reader.address("address"),
+            port: try reader.integer("port"),
             tier: try reader.integer("tier"), slot: try reader.integer("slot"))
     }
 }
@@ -114,7 +127,8 @@ extension ReasonCount {
 
     fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
-            number: try reader.integer("number"), name: try reader.string("name"), count: try reader.integer("count"))
+            number: try reader.integer("number"), name: try reader.string("name"),
+            count: try reader.integer("count"))
     }
 }
 
@@ -129,7 +143,8 @@ extension MapSnapshot {
     fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
             name: try reader.string("name"), capacity: try reader.integer("capacity"),
-            entries: try reader.optionalInteger("entries"), evictions: try reader.optionalInteger("evictions"),
+            entries: try reader.optionalInteger("entries"),
+            evictions: try reader.optionalInteger("evictions"),
             bytes: try reader.integer("bytes"))
     }
 }

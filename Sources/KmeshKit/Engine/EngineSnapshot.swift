@@ -40,7 +40,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
 
     public init(
         id: UInt32, service: String, port: UInt16, transport: TransportProtocol, family: AddressFamily,
-        policy: LoadBalancingPolicy, tier: UInt32, affinityTimeout: UInt32? = nil, endpoints: [EndpointSnapshot],
+        policy: LoadBalancingPolicy, tier: UInt32, affinityTimeout: UInt32? = nil,
+        endpoints: [EndpointSnapshot],
         endpointCount: UInt64? = nil
     ) {
         self.id = id

@@ -23,7 +23,9 @@ public enum CgroupMount {
         var rest = Array(field.utf8)[...]
         while let byte = rest.popFirst() {
             let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }) {
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                digits.allSatisfy({ (0x30...0x37).contains($0) })
+            {
                 bytes.append(UInt8(truncatingIfNeeded: digits.reduce(0) { $0 << 3 | Int($1 - 0x30) }))
                 rest = rest.dropFirst(3)
             } else {

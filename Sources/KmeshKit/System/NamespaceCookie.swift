@@ -2,7 +2,8 @@
 internal import CLinux
 internal import Glibc
 
-/// A network namespace's file and the cookie that the kernel gives it: BPF programs see the cookie, never the file.
+/// A network namespace's file and the cookie that the kernel gives it: BPF programs see the cookie, never
+/// the file.
 public struct NetworkNamespaceIdentity: Hashable, Sendable {
     public let inode: UInt64
     /// Never given twice between two boots.
@@ -17,20 +18,22 @@ public struct NetworkNamespaceIdentity: Hashable, Sendable {
 /// What a look into a network namespace found.
 public struct NetworkNamespaceReading: Hashable, Sendable {
     public let identity: NetworkNamespaceIdentity
-    /// Addresses of the interface asked for that others can reach, IPv4 first; empty when there is no such interface.
+    /// Addresses of the interface asked for that others can reach, IPv4 first; empty when there is no such
+    /// interface.
     public let addresses: [IPAddress]
 }
 
 extension NetworkNamespaceIdentity {
-    /// Looks into the namespace at `path` (`/run/netns/…`, `/proc/<pid>/ns/net`) by entering it on a thread of its
-    /// own. `EINVAL` when the path is not a network namespace.
+    /// Looks into the namespace at `path` (`/run/netns/…`, `/proc/<pid>/ns/net`) by entering it on a thread
+    /// of its own. `EINVAL` when the path is not a network namespace.
     public static func read(
         _ path: String, addressesOf interface: String? = nil
     ) async throws(Errno) -> NetworkNamespaceReading {
         try await DedicatedThread.run("kmesh-netns") { () throws(Errno) in
             let identity = try enterNetworkNamespace(path)
             guard let interface else { return NetworkNamespaceReading(identity: identity, addresses: []) }
-            return NetworkNamespaceReading(identity: identity, addresses: try reachableAddresses(of: interface))
+            return NetworkNamespaceReading(
+                identity: identity, addresses: try reachableAddresses(of: interface))
         }
     }
 

@@ -19,7 +19,8 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
         let pipe = SharedDescriptor(
             FileDescriptor(owning: try syscall { unsafe kmesh_signal_pipe(numbers, Int32(numbers.count)) }))
         // A burst of equal signals means no more than one.
-        let (signals, arrivals) = AsyncStream.makeStream(of: ProcessSignal.self, bufferingPolicy: .bufferingNewest(16))
+        let (signals, arrivals) = AsyncStream.makeStream(
+            of: ProcessSignal.self, bufferingPolicy: .bufferingNewest(16))
         try DedicatedThread.start("kmesh-signals") {
             while let bytes = try? pipe.file.read(upTo: 64), !bytes.isEmpty {
                 for byte in bytes {

@@ -1,4 +1,5 @@
-/// Lines on standard error and standard output, each written by one call so that those of several threads do not mix.
+/// Lines on standard error and standard output, each written by one call so that those of several threads
+/// do not mix.
 internal import Glibc
 
 public enum StandardError {

@@ -6,8 +6,8 @@ enum UnixSocket {
     /// The kernel's limit, without the terminating zero.
     static let pathLimit = 107
 
-    /// A non-blocking listening socket at `path`, which must not exist. Nobody but the owner and the group may
-    /// connect, from the first moment on.
+    /// A non-blocking listening socket at `path`, which must not exist. Nobody but the owner and the group
+    /// may connect, from the first moment on.
     static func listen(_ path: String, backlog: Int32) throws(Errno) -> FileDescriptor {
         let socket = try make(flags: Int32(SOCK_NONBLOCK.rawValue))
         let number = socket.number

@@ -73,6 +73,7 @@ private func singleLine(_ text: String) -> String {
 }
 
 private func quotedIfNeeded(_ text: String) -> String {
-    let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7f }
+    let isPlain =
+        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7f }
     return isPlain ? text : JSONValue.string(text).text()
 }

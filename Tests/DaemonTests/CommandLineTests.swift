@@ -1,0 +1,120 @@
+import Foundation
+import KmeshDaemon
+import KmeshKit
+import Testing
+
+/// `kmeshctl` as people run it, against a daemon with a fake engine.
+@Suite struct CommandLineTests {
+    struct Outcome: Sendable {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// Runs the program that was built beside the tests; `nil`, with the reason printed, when there is none.
+    private func kmeshctl(
+        _ daemon: TestDaemon, _ arguments: [String], as user: [String] = []
+    ) async throws -> Outcome? {
+        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let built = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("kmeshctl")
+        // Other users may not reach the build directory.
+        let program = "\(daemon.directory.path)/kmeshctl"
+        guard Files.exists(built.path) else {
+            print("skipped: \(built.path) is not built")
+            return nil
+        }
+        if !Files.exists(program) { try FileManager.default.copyItem(atPath: built.path, toPath: program) }
+        let command = user + [program] + arguments + ["--admin-socket", daemon.options.adminSocket]
+        return try await run(command)
+    }
+
+    private func run(_ command: [String]) async throws -> Outcome {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        // A handler, not waitUntilExit, which blocks one of the pool's threads.
+        let (exits, exit) = AsyncStream.makeStream(of: Int32.self)
+        process.terminationHandler = { exit.yield($0.terminationStatus) }
+        try process.run()
+        let texts = try await DedicatedThread.run("test-output") { () throws(Errno) in
+            [output, errors].map { pipe in
+                String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            }
+        }
+        for await status in exits { return Outcome(status: status, output: texts[0], errors: texts[1]) }
+        return Outcome(status: -1, output: texts[0], errors: texts[1])
+    }
+
+    @Test func enrollsDumpsVerifiesAndWithdraws() async throws {
+        guard let namespace = try await FreshNamespace.make() else { return }
+        let daemon = try TestDaemon()
+        try await daemon.whileRunning { daemon async throws in
+            let enroll = ["enroll", "--pod", "default/a", "--netns", namespace.path, "--address", "10.0.0.1"]
+            guard let enrolled = try await kmeshctl(daemon, enroll) else { return }
+            #expect(
+                enrolled.output == "enrolled default/a (10.0.0.1)\n" && enrolled.status == 0, "\(enrolled)")
+            let table = try await kmeshctl(daemon, ["dump", "enrolled"])
+            #expect(
+                table?.output.contains("default/a  default/a  10.0.0.1   eth0") == true,
+                "\(String(describing: table))")
+            let json = try await kmeshctl(daemon, ["dump", "enrolled", "-o", "json"])
+            let value = try JSONValue(parsing: json?.output ?? "")
+            #expect(value["enrolled"]?.array?.first?["name"] == "a")
+            let yaml = try await kmeshctl(daemon, ["dump", "enrolled", "-o", "yaml"])
+            #expect(yaml?.output.contains("- uid: default/a\n  namespace: default\n") == true)
+            #expect(try await kmeshctl(daemon, ["verify"])?.output == "the kernel's maps are as wanted\n")
+            let withdrawn = try await kmeshctl(daemon, ["withdraw", "--pod", "default/a"])
+            #expect(withdrawn?.output == "withdrew default/a\n")
+            let again = try await kmeshctl(daemon, ["withdraw", "--pod", "default/a"])
+            #expect(again?.status == 1 && again?.errors.contains("pod default/a is not enrolled") == true)
+        }
+    }
+
+    @Test func verifyExitsWithOneWhenMapsDiffer() async throws {
+        let daemon = try TestDaemon()
+        await daemon.engine.differ([Difference(map: "km_service", key: "7", wanted: "x", found: nil)])
+        try await daemon.whileRunning { daemon async throws in
+            guard let outcome = try await kmeshctl(daemon, ["verify"]) else { return }
+            #expect(outcome.status == 1)
+            #expect(outcome.output.contains("km_service  7    x       nothing\n"), "\(outcome.output)")
+        }
+    }
+
+    @Test func saysThatNoDaemonRuns() async throws {
+        let daemon = try TestDaemon()
+        guard let outcome = try await kmeshctl(daemon, ["status"]) else { return }
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("no daemon answers at \(daemon.options.adminSocket)"))
+    }
+
+    /// Another user is stopped by the socket's mode, and by the daemon where the mode was widened; a member
+    /// of the socket's group is served.
+    @Test func onlyRootAndTheGroupAreServed() async throws {
+        guard getuid() == 0, Files.exists("/usr/bin/setpriv") else {
+            print("skipped: becoming another user needs root and setpriv (package util-linux)")
+            return
+        }
+        let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        let member = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=54321"]
+        let daemon = try TestDaemon()
+        try await daemon.whileRunning { daemon async throws in
+            let socket = daemon.options.adminSocket
+            try FileManager.default.setAttributes([.groupOwnerAccountID: 54321], ofItemAtPath: socket)
+            guard let stopped = try await kmeshctl(daemon, ["status"], as: nobody) else { return }
+            #expect(stopped.status == 1)
+            #expect(stopped.errors.contains("become root or a member of group 54321"), "\(stopped)")
+            let served = try await kmeshctl(daemon, ["status"], as: member)
+            #expect(served?.status == 0, "\(String(describing: served))")
+
+            try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: socket)
+            let refused = try await kmeshctl(daemon, ["status"], as: nobody)
+            #expect(refused?.status == 1)
+            let reason = "user 65534 is neither root nor a member of group 54321"
+            #expect(refused?.errors.contains(reason) == true, "\(String(describing: refused))")
+            #expect(try await daemon.status().admin.notPermitted == 1)
+        }
+    }
+}
