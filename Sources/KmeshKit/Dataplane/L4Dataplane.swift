@@ -40,15 +40,7 @@ public struct L4Dataplane: Sendable {
         var affected = ServiceKeyList()
         for change in changes { record(change, &affected) }
         takeOver()
-        var keys = planningOrder(affected.keys)
-        var writes = 0
-        repeat {
-            plan(keys)
-            let tally = reconciler.flush()
-            writes += tally.writes
-            // Services that did not fit get the room of those that went.
-            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
-        } while !keys.isEmpty
+        let writes = reconcile(planningOrder(affected.keys))
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
@@ -56,7 +48,7 @@ public struct L4Dataplane: Sendable {
     }
 
     /// Writes again what a map refused for the moment. Returns the number of writes.
-    public mutating func retryPending() -> Int { reconciler.flush().writes }
+    public mutating func retryPending() -> Int { reconcile([]) }
 
     /// Writes that wait for the next `apply` or `retryPending`.
     public var pendingWrites: Int { reconciler.pendingWrites }
@@ -69,6 +61,19 @@ public struct L4Dataplane: Sendable {
 
     public var serviceCount: Int { services.count }
     public var workloadCount: Int { workloads.count }
+
+    /// Brings services into force, then those that did not fit as long as others make room for them.
+    private mutating func reconcile(_ keys: [ServiceKey]) -> Int {
+        var keys = keys
+        var writes = 0
+        repeat {
+            plan(keys)
+            let tally = reconciler.flush()
+            writes += tally.writes
+            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
+        } while !keys.isEmpty
+        return writes
+    }
 
     private mutating func record(_ change: ResourceChange<MeshResource>, _ affected: inout ServiceKeyList) {
         switch change {
@@ -114,9 +119,9 @@ public struct L4Dataplane: Sendable {
     /// Services in force go first, so that they keep their room; then those that wait, then the new ones.
     private func planningOrder(_ affected: [ServiceKey]) -> [ServiceKey] {
         guard !affected.isEmpty else { return [] }
-        let waiting = Set(rejections.keys).subtracting(affected)
-        return affected.filter { inForce[$0] != nil } + waiting.sorted()
-            + affected.filter { inForce[$0] == nil }
+        let waiting = Set(rejections.keys).subtracting(affected).sorted()
+        return affected.filter { inForce[$0] != nil } + waiting.filter { inForce[$0] != nil }
+            + waiting.filter { inForce[$0] == nil } + affected.filter { inForce[$0] == nil }
     }
 }
 
