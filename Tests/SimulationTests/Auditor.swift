@@ -90,7 +90,9 @@ extension Auditor.State {
     mutating func moveReaders(_ lookup: ReferenceLookup) {
         writes += 1
         if readers.count < 6, let frontend = World.frontends.randomElement(using: &random) {
-            let dialed = owners.keys.sorted { ($0.address, $0.port) < ($1.address, $1.port) }
+            let dialed = owners.keys.sorted {
+                ($0.address, $0.port, $0.transport) < ($1.address, $1.port, $1.transport)
+            }
             readers.append(
                 SlowReader(frontend: dialed.randomElement(using: &random) ?? frontend, epoch: epoch))
         }

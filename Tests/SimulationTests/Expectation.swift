@@ -51,6 +51,7 @@ struct ExpectedPort: Hashable {
     /// What a program may answer while the service changes from or to this.
     var passingOutcomes: Set<Outcome> {
         let all = Set(targets.keys.map { Outcome.endpoint($0.address, $0.port) })
+        if isObserved { return all.union([.noLocalEndpoint, .noEndpoint]) }
         return chosen.isEmpty ? all.union(outcomes) : all
     }
 }

@@ -104,8 +104,7 @@ struct AdoptedMaps: Sendable {
         return nil
     }
 
-    /// The removal of all that nobody claimed; `table` has the markers that are still wanted. Addresses are
-    /// unmarked before their ports go.
+    /// The removal of all that nobody claimed; `table` has the markers that are still wanted.
     func garbage(besides table: FrontendTable) -> MapChanges {
         var changes = MapChanges()
         let unclaimed = frontends.filter { key, value in

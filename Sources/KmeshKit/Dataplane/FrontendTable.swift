@@ -60,11 +60,9 @@ struct FrontendClaims {
         markerChanges[address, default: 0] += change
     }
 
-    /// Puts the claims into `table` and returns the writes. An address is marked after its ports are there and
-    /// unmarked before they go: a port is not refused in between.
+    /// Puts the claims into `table` and returns the writes.
     func commit(to table: inout FrontendTable) -> MapBatch<MapEntry<FrontendKey, FrontendValue>> {
         var batch = MapBatch<MapEntry<FrontendKey, FrontendValue>>()
-        var removedPorts: [FrontendKey] = []
         for key in touched {
             let old = table.owners[key], new = claimed[key]
             guard old != new else { continue }
@@ -73,7 +71,7 @@ struct FrontendClaims {
                 batch.upserts.append(MapEntry(key, FrontendValue(serviceID: new)))
                 batch.insertions += old == nil ? 1 : 0
             } else {
-                removedPorts.append(key)
+                batch.removes.append(key)
             }
         }
         for address in touchedAddresses {
@@ -87,7 +85,6 @@ struct FrontendClaims {
                 batch.removes.append(FrontendKey(markerOf: address))
             }
         }
-        batch.removes += removedPorts
         return batch
     }
 }

@@ -39,8 +39,8 @@ public struct L4Dataplane: Sendable {
     ) -> (rejected: [RejectedResource], writes: Int) {
         var affected = ServiceKeyList()
         for change in changes { record(change, &affected) }
-        takeOver()
-        let writes = reconcile(planningOrder(affected.keys))
+        let found = takeOver()
+        let writes = reconcile(planningOrder(affected.keys), found: found)
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
@@ -48,7 +48,7 @@ public struct L4Dataplane: Sendable {
     }
 
     /// Writes again what a map refused for the moment. Returns the number of writes.
-    public mutating func retryPending() -> Int { reconcile([]) }
+    public mutating func retryPending() -> Int { reconcile([], found: []) }
 
     /// Writes that wait for the next `apply` or `retryPending`.
     public var pendingWrites: Int { reconciler.pendingWrites }
@@ -63,11 +63,13 @@ public struct L4Dataplane: Sendable {
     public var workloadCount: Int { workloads.count }
 
     /// Brings services into force, then those that did not fit as long as others make room for them.
-    private mutating func reconcile(_ keys: [ServiceKey]) -> Int {
+    /// `found` are those that an earlier run left.
+    private mutating func reconcile(_ keys: [ServiceKey], found: [ServiceKey]) -> Int {
         var keys = keys
         var writes = 0
         repeat {
             plan(keys)
+            consolidate(found)
             let tally = reconciler.flush()
             writes += tally.writes
             keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
@@ -98,11 +100,13 @@ public struct L4Dataplane: Sendable {
         for key in services.keysWithLocality { affected.insert(key) }
     }
 
-    /// Lets services take over what is theirs in the maps, and queues the removal of the rest.
-    private mutating func takeOver() {
-        guard var found = adopted else { return }
+    /// Lets services take over what is theirs in the maps, and queues the removal of the rest. Returns those that
+    /// found something.
+    private mutating func takeOver() -> [ServiceKey] {
+        guard var found = adopted else { return [] }
         adopted = nil
         var changes = MapChanges()
+        var taken: [ServiceKey] = []
         for key in services.keys.sorted() {
             guard let service = services[key], let applied = found.claim(service, repairs: &changes) else {
                 continue
@@ -110,10 +114,24 @@ public struct L4Dataplane: Sendable {
             inForce[key] = applied
             frontends.adopt(applied)
             for port in applied.ports { names[port.id] = key }
+            taken.append(key)
         }
         for id in found.serviceIDs where names[id] == nil { ids.release(id) }
         changes.append(found.garbage(besides: frontends))
         reconciler.enqueue(changes)
+        return taken
+    }
+
+    /// A service that was found and cannot become what is wanted stays as it was found. The earlier run may have
+    /// died while it changed it, so its entries are made to fit together; that takes no room.
+    private mutating func consolidate(_ found: [ServiceKey]) {
+        for key in found where rejections[key] != nil {
+            guard var service = inForce[key] else { continue }
+            var changes = MapChanges()
+            for index in service.ports.indices { changes.append(service.ports[index].consolidate()) }
+            inForce[key] = service
+            reconciler.enqueue(changes)
+        }
     }
 
     /// Services in force go first, so that they keep their room; then those that wait, then the new ones.
