@@ -7,12 +7,15 @@ struct AdoptedMaps: Sendable {
     private var frontends: [FrontendKey: FrontendValue]
     private var damagedFrontends: [FrontendKey]
     private var ports: [UInt32: AdoptedPort] = [:]
+    /// How many frontends lead to each id.
+    private var references: [UInt32: Int] = [:]
 
     init(reading maps: L4Maps) throws(MapError) {
         var occupancy = MapCounts()
         let frontends = try maps.frontends.contents()
         self.frontends = frontends.entries
         damagedFrontends = frontends.damaged
+        for value in frontends.entries.values { references[value.serviceID, default: 0] += 1 }
         occupancy.frontends = frontends.entries.count + frontends.damaged.count
         let services = try maps.services.contents()
         for (key, value) in services.entries { ports[key.serviceID, default: AdoptedPort()].value = .found(value) }
@@ -38,6 +41,7 @@ struct AdoptedMaps: Sendable {
         }
         occupancy.endpoints = endpoints.entries.count + endpoints.damaged.count
         self.occupancy = occupancy
+        for id in ports.keys { ports[id]?.sort() }
     }
 
     /// Keeps digests only: a table is large.
@@ -90,6 +94,9 @@ struct AdoptedMaps: Sendable {
                 let found = ports[id], found.value != .absent
             else { continue }
             let own = addresses.filter { frontends[frontend($0)]?.serviceID == id }
+            // Another frontend that leads to the id may be another service's by now: it must not reach the
+            // endpoints of this one, so this one gets a new id.
+            guard own.count == references[id] else { continue }
             for address in own { frontends[frontend(address)] = nil }
             ports[id] = nil
             return found.state(id: id, key: key, frontends: own, repairs: &repairs)
@@ -97,12 +104,15 @@ struct AdoptedMaps: Sendable {
         return nil
     }
 
-    /// Forgets the markers that `table` has, and returns the removal of all that nobody claimed.
+    /// The removal of all that nobody claimed; `table` has the markers that are still wanted.
     func garbage(besides table: FrontendTable) -> MapChanges {
         var changes = MapChanges()
-        changes.frontends.removes = frontends.filter { key, value in
-            !(key.isMarker && key.port == 0 && value.serviceID == 0 && table.markers[key.address] != nil)
-        }.keys + damagedFrontends
+        let unclaimed = frontends.filter { key, value in
+            !(key.isMarker && value.serviceID == 0 && table.markers[key.address] != nil)
+        }
+        changes.frontends.removes = (unclaimed.keys + damagedFrontends).sorted { left, right in
+            (left.transport, left.address, left.port) < (right.transport, right.address, right.port)
+        }
         for (id, port) in ports.sorted(by: { $0.key < $1.key }) {
             if port.value != .absent { changes.services.removes.append(ServiceMapKey(serviceID: id)) }
             if port.table != .absent { changes.tables.removes.append(ServiceMapKey(serviceID: id)) }
@@ -134,6 +144,12 @@ struct AdoptedPort: Sendable {
     var table = ServicePortState.TableInMap.absent
     /// A damaged endpoint has no value.
     var endpoints: [(id: UInt32, value: EndpointValue?)] = []
+
+    /// Equal maps lead to equal writes.
+    mutating func sort() {
+        slots.sort { ($0.tier, $0.index) < ($1.tier, $1.index) }
+        endpoints.sort { $0.id < $1.id }
+    }
 
     /// The service port that this makes. Slots are taken up to the first gap, endpoints once each.
     func state(
@@ -169,7 +185,7 @@ struct AdoptedPort: Sendable {
     ) -> [UInt32: ServicePortState.PlacedEndpoint] {
         var intact: [UInt32: ServicePortState.PlacedEndpoint] = [:]
         var known: Set<EndpointIdentity> = []
-        for (id, value) in endpoints.sorted(by: { $0.id < $1.id }) {
+        for (id, value) in endpoints {
             let identity = value.map { EndpointIdentity(address: $0.address, port: $0.port) }
             if id != 0, let identity, known.insert(identity).inserted {
                 intact[id] = ServicePortState.PlacedEndpoint(

@@ -22,17 +22,21 @@ struct FrontendClaims {
     private var touched: [FrontendKey] = []
     private var touchedAddresses: [IPAddress] = []
 
-    mutating func release(_ service: AppliedService) {
-        for (key, _) in service.frontends where released.insert(key).inserted { touched.append(key) }
+    /// Gives up what `service` has and `successor`, its next form, does not want.
+    mutating func release(_ service: AppliedService, for successor: AppliedService) {
+        let kept = Set(successor.frontends.map(\.key))
+        for (key, _) in service.frontends where !kept.contains(key) {
+            released.insert(key)
+            touched.append(key)
+        }
         for address in service.addresses { changeMarker(address, by: -1) }
     }
 
     /// The first address and port of `service` that another service port has.
     func conflict(of service: AppliedService, in table: FrontendTable) -> (key: FrontendKey, owner: UInt32)? {
-        for (key, _) in service.frontends {
-            if let owner = claimed[key] ?? (released.contains(key) ? nil : table.owners[key]) {
-                return (key, owner)
-            }
+        for (key, id) in service.frontends {
+            let owner = claimed[key] ?? (released.contains(key) ? nil : table.owners[key])
+            if let owner, owner != id { return (key, owner) }
         }
         return nil
     }
@@ -45,8 +49,7 @@ struct FrontendClaims {
     }
 
     mutating func claim(_ service: AppliedService) {
-        for (key, id) in service.frontends {
-            claimed[key] = id
+        for (key, id) in service.frontends where claimed.updateValue(id, forKey: key) == nil {
             if !released.contains(key) { touched.append(key) }
         }
         for address in service.addresses { changeMarker(address, by: 1) }
@@ -57,11 +60,9 @@ struct FrontendClaims {
         markerChanges[address, default: 0] += change
     }
 
-    /// Puts the claims into `table` and returns the writes. An address is marked after its ports are there and
-    /// unmarked before they go: a port is not refused in between.
+    /// Puts the claims into `table` and returns the writes.
     func commit(to table: inout FrontendTable) -> MapBatch<MapEntry<FrontendKey, FrontendValue>> {
         var batch = MapBatch<MapEntry<FrontendKey, FrontendValue>>()
-        var removedPorts: [FrontendKey] = []
         for key in touched {
             let old = table.owners[key], new = claimed[key]
             guard old != new else { continue }
@@ -70,7 +71,7 @@ struct FrontendClaims {
                 batch.upserts.append(MapEntry(key, FrontendValue(serviceID: new)))
                 batch.insertions += old == nil ? 1 : 0
             } else {
-                removedPorts.append(key)
+                batch.removes.append(key)
             }
         }
         for address in touchedAddresses {
@@ -84,7 +85,6 @@ struct FrontendClaims {
                 batch.removes.append(FrontendKey(markerOf: address))
             }
         }
-        batch.removes += removedPorts
         return batch
     }
 }

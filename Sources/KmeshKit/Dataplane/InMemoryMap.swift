@@ -103,6 +103,7 @@ public enum MapWrite<Key: MapWords>: Hashable, Sendable {
 public struct MapFault: Sendable {
     private enum Pattern: Sendable {
         case nth(Int)
+        case from(Int)
         case probability(Double, SplitMix64)
     }
 
@@ -112,6 +113,11 @@ public struct MapFault: Sendable {
     /// The `n`-th write from now fails, counted from 1, and no other.
     public static func nth(_ n: Int, errno: Errno = .noMemory) -> MapFault {
         MapFault(pattern: .nth(n), errno: errno)
+    }
+
+    /// The `n`-th write from now fails, counted from 1, and all that follow: as if the writer had died.
+    public static func from(_ n: Int, errno: Errno = .notPermitted) -> MapFault {
+        MapFault(pattern: .from(n), errno: errno)
     }
 
     /// Each write fails with `probability`, drawn from a generator with `seed`.
@@ -124,6 +130,9 @@ public struct MapFault: Sendable {
         case .nth(let left):
             pattern = .nth(left - 1)
             return left == 1 ? errno : nil
+        case .from(let left):
+            pattern = .from(max(1, left - 1))
+            return left <= 1 ? errno : nil
         case .probability(let probability, var generator):
             let isHit = Double.random(in: 0..<1, using: &generator) < probability
             pattern = .probability(probability, generator)

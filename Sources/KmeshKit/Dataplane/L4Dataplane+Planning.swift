@@ -23,13 +23,16 @@ extension L4Dataplane {
                 rejections[key] = "\(error)"
             }
         }
-        if let settlement = settle(transitions) {
-            commit(transitions, settlement)
-            return
+        let refused = commit(transitions, settle(transitions))
+        // Who was refused for the sake of one that is refused itself may be possible alone.
+        var left = refused.map { transitions[$0.key] }.sorted { $0.key < $1.key }
+        var before = Int.max
+        while left.count < before {
+            before = left.count
+            left.removeAll { commit([$0], settle([$0])).isEmpty }
         }
-        // Services that exchange addresses and do not fit refuse each other in turn: one after the other, it ends.
-        for transition in transitions {
-            if let settlement = settle([transition]) { commit([transition], settlement) }
+        for transition in left {
+            for id in transition.newIDs { forget(id) }
         }
     }
 
@@ -61,34 +64,34 @@ extension L4Dataplane {
     }
 
     private struct Settlement {
-        var claims: FrontendClaims
+        var claims = FrontendClaims()
         /// Transitions that cannot be made, by their index.
         var refused: [Int: String] = [:]
     }
 
-    /// Finds those of the transitions that can be made together. A service that is refused keeps its frontends,
-    /// which may refuse others: so it is tried again without it. `nil` when that does not come to an end soon.
-    private func settle(_ transitions: [Transition]) -> Settlement? {
-        var refused: [Int: String] = [:]
+    /// Finds transitions that can be made together. A service in force that is refused keeps its frontends,
+    /// which may refuse others: so it is tried again without it. When that does not come to an end soon, all
+    /// that remain are refused: they can still be made one by one.
+    private func settle(_ transitions: [Transition]) -> Settlement {
+        var staying: [Int: String] = [:]
         for _ in 0..<8 {
-            var settlement = Settlement(claims: FrontendClaims(), refused: refused)
-            for (index, transition) in transitions.enumerated() where refused[index] == nil {
+            var settlement = Settlement(refused: staying)
+            for (index, transition) in transitions.enumerated() where staying[index] == nil {
                 guard transition.movesFrontends, let old = transition.old else { continue }
-                settlement.claims.release(old)
+                settlement.claims.release(old, for: transition.new)
             }
             var added = MapCounts()
-            for (index, transition) in transitions.enumerated() where refused[index] == nil {
+            for (index, transition) in transitions.enumerated() where staying[index] == nil {
                 if let reason = claim(transition, &settlement.claims, &added) {
                     settlement.refused[index] = reason
                 }
             }
-            let keepsOld = settlement.refused.keys.contains {
-                refused[$0] == nil && transitions[$0].old != nil
-            }
-            guard keepsOld else { return settlement }
-            refused = settlement.refused
+            let inForce = settlement.refused.filter { transitions[$0.key].old != nil }
+            if inForce.count == staying.count { return settlement }
+            staying = inForce
         }
-        return nil
+        let all = transitions.indices.map { ($0, "exchanges addresses with too many services at once") }
+        return Settlement(refused: Dictionary(uniqueKeysWithValues: all))
     }
 
     /// Claims frontends and room, or says why that is not possible.
@@ -111,27 +114,25 @@ extension L4Dataplane {
         return nil
     }
 
-    private mutating func commit(_ transitions: [Transition], _ settlement: Settlement) {
+    /// Puts in force what can be made; returns what cannot, by its index.
+    private mutating func commit(_ transitions: [Transition], _ settlement: Settlement) -> [Int: String] {
         var changes = MapChanges()
         for (index, transition) in transitions.enumerated() {
-            if let reason = settlement.refused[index] {
-                rejections[transition.key] = reason
-                forget(transition.newIDs)
-                continue
-            }
-            rejections[transition.key] = nil
+            rejections[transition.key] = settlement.refused[index]
+            guard settlement.refused[index] == nil else { continue }
             inForce[transition.key] = transition.new.isEmpty ? nil : transition.new
-            forget((transition.old?.ports ?? []).filter { transition.new.port($0.key) == nil }.map(\.id))
+            for port in transition.old?.ports ?? [] where transition.new.port(port.key) == nil {
+                forget(port.id)
+            }
             changes.append(transition.changes)
         }
         changes.frontends = settlement.claims.commit(to: &frontends)
         reconciler.enqueue(changes)
+        return settlement.refused
     }
 
-    private mutating func forget(_ serviceIDs: [UInt32]) {
-        for id in serviceIDs {
-            ids.release(id)
-            names[id] = nil
-        }
+    private mutating func forget(_ serviceID: UInt32) {
+        ids.release(serviceID)
+        names[serviceID] = nil
     }
 }

@@ -93,10 +93,15 @@ extension L4Dataplane {
         var differences: [Difference] = []
         var extra = Set(found.entries.keys).union(found.damaged)
         for (_, port) in portsInForce {
-            let key = ServiceMapKey(serviceID: port.id)
+            let key = ServiceMapKey(serviceID: port.id), present = found.entries[key]
+            if case .found(let digest) = port.table, present?.digest == digest {
+                // The service is as an earlier run left it, because its new form was refused.
+                extra.remove(key)
+                continue
+            }
             guard let plan = port.tablePlan else { continue }
             extra.remove(key)
-            let present = found.entries[key], table = plan.table()
+            let table = plan.table()
             guard present != table else { continue }
             let wrong = present.map { zip($0.endpointIDs, table.endpointIDs).count { $0 != $1 } }
             differences.append(

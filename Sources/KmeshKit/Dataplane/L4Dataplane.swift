@@ -39,16 +39,8 @@ public struct L4Dataplane: Sendable {
     ) -> (rejected: [RejectedResource], writes: Int) {
         var affected = ServiceKeyList()
         for change in changes { record(change, &affected) }
-        takeOver()
-        var keys = planningOrder(affected.keys)
-        var writes = 0
-        repeat {
-            plan(keys)
-            let tally = reconciler.flush()
-            writes += tally.writes
-            // Services that did not fit get the room of those that went.
-            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
-        } while !keys.isEmpty
+        let found = takeOver()
+        let writes = reconcile(planningOrder(affected.keys), found: found)
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
@@ -56,7 +48,7 @@ public struct L4Dataplane: Sendable {
     }
 
     /// Writes again what a map refused for the moment. Returns the number of writes.
-    public mutating func retryPending() -> Int { reconciler.flush().writes }
+    public mutating func retryPending() -> Int { reconcile([], found: []) }
 
     /// Writes that wait for the next `apply` or `retryPending`.
     public var pendingWrites: Int { reconciler.pendingWrites }
@@ -69,6 +61,21 @@ public struct L4Dataplane: Sendable {
 
     public var serviceCount: Int { services.count }
     public var workloadCount: Int { workloads.count }
+
+    /// Brings services into force, then those that did not fit as long as others make room for them.
+    /// `found` are those that an earlier run left.
+    private mutating func reconcile(_ keys: [ServiceKey], found: [ServiceKey]) -> Int {
+        var keys = keys
+        var writes = 0
+        repeat {
+            plan(keys)
+            consolidate(found)
+            let tally = reconciler.flush()
+            writes += tally.writes
+            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
+        } while !keys.isEmpty
+        return writes
+    }
 
     private mutating func record(_ change: ResourceChange<MeshResource>, _ affected: inout ServiceKeyList) {
         switch change {
@@ -93,11 +100,13 @@ public struct L4Dataplane: Sendable {
         for key in services.keysWithLocality { affected.insert(key) }
     }
 
-    /// Lets services take over what is theirs in the maps, and queues the removal of the rest.
-    private mutating func takeOver() {
-        guard var found = adopted else { return }
+    /// Lets services take over what is theirs in the maps, and queues the removal of the rest. Returns those that
+    /// found something.
+    private mutating func takeOver() -> [ServiceKey] {
+        guard var found = adopted else { return [] }
         adopted = nil
         var changes = MapChanges()
+        var taken: [ServiceKey] = []
         for key in services.keys.sorted() {
             guard let service = services[key], let applied = found.claim(service, repairs: &changes) else {
                 continue
@@ -105,18 +114,32 @@ public struct L4Dataplane: Sendable {
             inForce[key] = applied
             frontends.adopt(applied)
             for port in applied.ports { names[port.id] = key }
+            taken.append(key)
         }
         for id in found.serviceIDs where names[id] == nil { ids.release(id) }
         changes.append(found.garbage(besides: frontends))
         reconciler.enqueue(changes)
+        return taken
+    }
+
+    /// A service that was found and cannot become what is wanted stays as it was found. The earlier run may have
+    /// died while it changed it, so its entries are made to fit together; that takes no room.
+    private mutating func consolidate(_ found: [ServiceKey]) {
+        for key in found where rejections[key] != nil {
+            guard var service = inForce[key] else { continue }
+            var changes = MapChanges()
+            for index in service.ports.indices { changes.append(service.ports[index].consolidate()) }
+            inForce[key] = service
+            reconciler.enqueue(changes)
+        }
     }
 
     /// Services in force go first, so that they keep their room; then those that wait, then the new ones.
     private func planningOrder(_ affected: [ServiceKey]) -> [ServiceKey] {
         guard !affected.isEmpty else { return [] }
-        let waiting = Set(rejections.keys).subtracting(affected)
-        return affected.filter { inForce[$0] != nil } + waiting.sorted()
-            + affected.filter { inForce[$0] == nil }
+        let waiting = Set(rejections.keys).subtracting(affected).sorted()
+        return affected.filter { inForce[$0] != nil } + waiting.filter { inForce[$0] != nil }
+            + waiting.filter { inForce[$0] == nil } + affected.filter { inForce[$0] == nil }
     }
 }
 

@@ -31,6 +31,7 @@ struct MapReconciler: Sendable {
     mutating func enqueue(_ changes: MapChanges) {
         occupancy += changes.insertions
         occupancy.frontends -= pending.frontends.supersede(with: changes.frontends)
+        pending.frontends.orderMarkers()
         occupancy.services -= pending.services.supersede(with: changes.services)
         occupancy.slots -= pending.slots.supersede(with: changes.slots)
         occupancy.tables -= pending.tables.supersede(with: changes.tables)
@@ -65,5 +66,14 @@ struct MapReconciler: Sendable {
         try writer.remove(&pending.slots.removes, from: maps.slots, &tally.removals.slots)
         try writer.remove(&pending.tables.removes, from: maps.tables, &tally.removals.tables)
         try writer.remove(&pending.endpoints.removes, from: maps.endpoints, &tally.removals.endpoints)
+    }
+}
+
+extension MapBatch<MapEntry<FrontendKey, FrontendValue>> {
+    /// An address is marked after its ports are there and unmarked before they go: in between, a port that is
+    /// declared would look as if it were not.
+    fileprivate mutating func orderMarkers() {
+        upserts = upserts.filter { !$0.key.isMarker } + upserts.filter(\.key.isMarker)
+        removes = removes.filter(\.isMarker) + removes.filter { !$0.isMarker }
     }
 }

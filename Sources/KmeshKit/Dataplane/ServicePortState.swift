@@ -78,6 +78,18 @@ struct ServicePortState: Hashable, Sendable {
         return changes
     }
 
+    /// Makes what was found in the maps fit together: of a service without a table, the endpoints that have slots.
+    mutating func consolidate() -> MapChanges {
+        guard !usesTable else { return MapChanges() }
+        let placed = endpoints.filter { $0.tier != EndpointTier.none }
+        return update(
+            to: WantedServicePort(
+                key: key, frontends: frontends, policy: .random,
+                affinityTimeout: hasAffinity ? value.affinityTimeout : nil,
+                isStrictlyUnmatched: placed.isEmpty && value.flags & KMESH_SERVICE_STRICT.rawValue != 0,
+                endpoints: placed.map { WantedEndpoint(identity: $0.identity, tier: $0.tier, weight: $0.weight) }))
+    }
+
     /// The changes that remove the port, all but those of frontends.
     func removal() -> MapChanges {
         var changes = MapChanges()
