@@ -149,7 +149,11 @@ struct SandboxLifecycleTests {
             mesh + "---\nkind: Pod\nmetadata: {name: late}\n"
             + "spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 7777}]}]}\n"
         try Files.overwrite(file, with: Array(text.utf8))
-        defer { try? Files.remove(file) }
+        // An up that does not fail, against what is expected here, must not outlive the test.
+        defer {
+            try? Files.remove(file)
+            #expect(throws: Never.self) { try sandbox.down() }
+        }
         #expect(throws: SandboxError.self) {
             try sandbox.up(file: file, serverPath: "/nowhere/kmesh-sandbox")
         }
