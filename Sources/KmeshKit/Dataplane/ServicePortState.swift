@@ -142,7 +142,10 @@ extension ServicePortState {
                 removeEndpoint(gone, &moves, &changes)
                 old.removeFirst()
             }
-            if var kept = old.first, kept.identity == endpoint.identity {
+            // One that begins to terminate is another endpoint: clients that stay with an endpoint leave it.
+            if var kept = old.first, kept.identity == endpoint.identity,
+                EndpointTier.isSameHealth(kept.tier, endpoint.tier)
+            {
                 old.removeFirst()
                 if kept.tier != endpoint.tier {
                     if kept.tier != EndpointTier.none { moves.departing.insert(kept.id) }

@@ -127,4 +127,9 @@ enum EndpointTier {
     }
 
     static func rank(of tier: UInt8) -> Int { Int(tier) % ranks }
+
+    /// An endpoint that was found without a slot may have either health.
+    static func isSameHealth(_ left: UInt8, _ right: UInt8) -> Bool {
+        left == none || right == none || Int(left) / ranks == Int(right) / ranks
+    }
 }
