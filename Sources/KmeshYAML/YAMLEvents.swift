@@ -133,7 +133,8 @@ private func yamlInputRead(
             unsafe try checkTag(scalar.tag, line: line)
             let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             // `!!str 80` is a string, as if it were quoted.
-            let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
+            let isPlain =
+                unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
                 && (scalar.tag == nil || text(scalar.tag) != "tag:yaml.org,2002:str")
             let value = unsafe String(decoding: bytes, as: UTF8.self)
             let anchor = unsafe text(scalar.anchor)
@@ -163,7 +164,8 @@ private func yamlInputRead(
         let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "out of memory"
         let around = unsafe parser.pointee.context.map { unsafe ", \(String(cString: $0))" } ?? ""
         // A reader error has an offset and no mark; the parser stands near it.
-        let mark = unsafe parser.pointee.error == YAML_READER_ERROR
+        let mark =
+            unsafe parser.pointee.error == YAML_READER_ERROR
             ? parser.pointee.mark : parser.pointee.problem_mark
         var message = "not YAML: \(problem)\(around)"
         if problem.contains("Unicode character escape") {

@@ -1,8 +1,8 @@
 /// Reads YAML or JSON one document at a time, and a Kubernetes List one item at a time.
 ///
 /// The text is never in memory as a whole. A top-level `items` of a mapping whose `kind` ends in `List`, or
-/// comes after `items` as kubectl prints it, is handed out item by item. The items of a typed list (`PodList`)
-/// carry no kind of their own; they get the list's.
+/// comes after `items` as kubectl prints it, is handed out item by item. The items of a typed list
+/// (`PodList`) carry no kind of their own; they get the list's.
 public struct YAMLReader: ~Copyable {
     private enum State {
         case betweenDocuments
@@ -87,7 +87,8 @@ public struct YAMLReader: ~Copyable {
     }
 
     /// Reads entries of the document's mapping up to its end or to `items`.
-    private mutating func continueMapping(_ start: ListHead, afterItems: Bool) throws(YAMLError) -> YAMLNode? {
+    private mutating func continueMapping(_ start: ListHead, afterItems: Bool) throws(YAMLError) -> YAMLNode?
+    {
         var head = start
         var seen: Set<String> = []
         while let key = try builder.key(after: head.entries, seen: &seen) {

@@ -148,7 +148,8 @@ struct YAMLTreeBuilder {
         guard nodes <= limits.nodes, bytes <= limits.textBytes else {
             throw YAMLError(
                 line: line,
-                message: "one object has more than \(limits.nodes) values or \(limits.textBytes) bytes of text")
+                message:
+                    "one object has more than \(limits.nodes) values or \(limits.textBytes) bytes of text")
         }
     }
 }

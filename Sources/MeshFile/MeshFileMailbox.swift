@@ -2,7 +2,7 @@
 internal import KmeshKit
 internal import Synchronization
 
-/// Holds at most one event. While it is not taken the thread reads no further, and changes gather in the files.
+/// Holds at most one event. Until it is taken the thread reads no further, and changes gather in the files.
 final class MeshFileMailbox: Sendable {
     struct Commands {
         var isClosed: Bool

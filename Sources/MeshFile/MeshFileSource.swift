@@ -1,6 +1,6 @@
 /// A file or directory of Kubernetes objects as the mesh's configuration, watched for changes.
 ///
-/// In a directory every `*.yaml`, `*.yml` and `*.json` counts that is not hidden; directories inside it do not.
+/// In a directory every `*.yaml`, `*.yml` and `*.json` counts that is not hidden; its directories do not.
 /// A file that cannot be taken leaves the whole configuration as it was, until it is repaired.
 internal import KmeshKit
 

@@ -70,7 +70,8 @@ struct MeshFileStore {
         }
         if reader.endsInsideLine {
             throw MeshFileError(
-                path: path, message: "ends inside a line, as a file does that was cut: end it with a line end")
+                path: path, message: "ends inside a line, as a file does that was cut: end it with a line end"
+            )
         }
         return contents
     }
@@ -78,7 +79,8 @@ struct MeshFileStore {
     // MARK: Applying
 
     /// Replaces what the files of `read` held and drops those of `gone`, as one step.
-    mutating func apply(_ read: [String: FileContents], gone: Set<String>) throws(MeshFileError) -> MeshUpdate {
+    mutating func apply(_ read: [String: FileContents], gone: Set<String>) throws(MeshFileError) -> MeshUpdate
+    {
         var newIDs: [String: UInt32] = [:]
         for path in read.keys.sorted() {
             newIDs[path] = files[path]?.id ?? nextID
@@ -109,14 +111,16 @@ struct MeshFileStore {
         }
         guard count > 0 || options.allowEmpty else {
             throw MeshFileError(
-                path: root, message: "no object of the mesh: it would be empty; pass --allow-empty if that is meant")
+                path: root,
+                message: "no object of the mesh: it would be empty; pass --allow-empty if that is meant")
         }
         let translation: Translation
         do throws(TranslationError) {
             translation = try translator.apply(changes)
         } catch {
             throw MeshFileError(
-                path: paths[error.origin.file] ?? root, line: Int(error.origin.line), message: error.description)
+                path: paths[error.origin.file] ?? root, line: Int(error.origin.line),
+                message: error.description)
         }
         objectCount = count
         for path in replaced { replace(path, with: read[path], id: ids[path]) }

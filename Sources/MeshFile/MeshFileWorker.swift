@@ -46,7 +46,8 @@ final class MeshFileWorker {
             // Somebody writes a file: wait until they close it.
             try waitForChange(timeout: .milliseconds(10))
             guard clock.now < limit else {
-                throw MeshFileError(path: folder.path, message: "somebody keeps writing to it: let them end first")
+                throw MeshFileError(
+                    path: folder.path, message: "somebody keeps writing to it: let them end first")
             }
         }
     }
@@ -141,7 +142,11 @@ final class MeshFileWorker {
             var gone: Set<String> = []
             do throws(MeshFileError) {
                 for path in changed.sorted() {
-                    if let contents = try contents(of: path) { read[path] = contents } else { gone.insert(path) }
+                    if let contents = try contents(of: path) {
+                        read[path] = contents
+                    } else {
+                        gone.insert(path)
+                    }
                 }
             } catch {
                 // A file that was half written while it was read is no failure.

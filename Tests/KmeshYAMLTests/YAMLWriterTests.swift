@@ -29,7 +29,8 @@ import Testing
     @Test func jsonReadsBackAsWritten() throws {
         #expect(try shape(readAll(YAMLWriter.json(sample)).first) == shape(sample))
         #expect(try shape(readAll(YAMLWriter.json(sample, indent: 0)).first) == shape(sample))
-        #expect(YAMLWriter.json(.mapping(["a": [1, "1", true, .null]]), indent: 0) == #"{"a":[1,"1",true,null]}"#)
+        #expect(
+            YAMLWriter.json(.mapping(["a": [1, "1", true, .null]]), indent: 0) == #"{"a":[1,"1",true,null]}"#)
     }
 
     @Test func severalDocuments() throws {

@@ -1,8 +1,9 @@
-// Whatever the bytes are, reading them ends with objects or a clean error, and a refused text changes nothing.
+// Whatever the bytes are, reading ends with objects or a clean error, and a refused text changes nothing.
 import KmeshKit
 import KmeshYAML
-@testable import MeshFile
 import Testing
+
+@testable import MeshFile
 
 private struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64
@@ -76,8 +77,8 @@ private let sample = """
     - apiVersion: networking.istio.io/v1
       kind: ServiceEntry
       metadata: {name: e}
-      spec: {hosts: [e.example.com], addresses: [192.0.2.1], resolution: STATIC, endpoints: [{address: 10.9.0.1}],
-        ports: [{number: 443, name: tls, protocol: TLS}]}
+      spec: {hosts: [e.example.com], addresses: [192.0.2.1], resolution: STATIC,
+        endpoints: [{address: 10.9.0.1}], ports: [{number: 443, name: tls, protocol: TLS}]}
     kind: List
     metadata: {resourceVersion: ""}
 

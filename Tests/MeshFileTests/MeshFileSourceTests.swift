@@ -130,25 +130,34 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
         try folder.write("a.yaml", manifest("a", "172.16.0.1"))
         let (source, _) = try await MeshFileSource.open(path)
         try folder.write("bad.yaml", manifest("bad", "172.16.0.1"))
-        #expect(try await nextFailure(source).description == "\(path)/bad.yaml:1: Service default/bad: "
-            + "uses 172.16.0.1:80/TCP, as Service default/a does: change one of them")
-        try folder.write("bad.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: bad\nspec:\n  selectr: {}\n")
-        #expect(try await nextFailure(source).description == "\(path)/bad.yaml:6: Service default/bad: "
-            + "spec.selectr: Service has no such field; did you mean selector?")
+        #expect(
+            try await nextFailure(source).description == "\(path)/bad.yaml:1: Service default/bad: "
+                + "uses 172.16.0.1:80/TCP, as Service default/a does: change one of them")
+        try folder.write(
+            "bad.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: bad\nspec:\n  selectr: {}\n")
+        #expect(
+            try await nextFailure(source).description == "\(path)/bad.yaml:6: Service default/bad: "
+                + "spec.selectr: Service has no such field; did you mean selector?")
         // As a whole: other changes wait for the repair, too.
         try folder.write("c.yaml", manifest("c", "172.16.0.3"))
         try folder.write("bad.yaml", "a: [\n")
         #expect(try await nextFailure(source).line == 2)
         try folder.write("bad.yaml", manifest("bad", "172.16.0.2"))
         let update = try await nextUpdate(source)
-        #expect(names(update) == ["+Service default/bad.default.svc.cluster.local", "+Service default/c.default.svc.cluster.local"])
+        #expect(
+            names(update) == [
+                "+Service default/bad.default.svc.cluster.local",
+                "+Service default/c.default.svc.cluster.local",
+            ])
     }
 
     @Test func theSameObjectTwiceIsAnError() async throws {
         try folder.write("a.yaml", manifest("a", "172.16.0.1") + "---\n" + manifest("a", "172.16.0.2"))
         let error = await #expect(throws: MeshFileError.self) { _ = try await MeshFileSource.open(path) }
-        #expect(error?.description == "\(path)/a.yaml:12: Service default/a: is also defined at \(path)/a.yaml:1: "
-            + "remove one of them")
+        #expect(
+            error?.description
+                == "\(path)/a.yaml:12: Service default/a: is also defined at \(path)/a.yaml:1: "
+                + "remove one of them")
         try folder.write("a.yaml", manifest("a", "172.16.0.1"))
         try folder.write("b.yaml", manifest("a", "172.16.0.2"))
         let second = await #expect(throws: MeshFileError.self) { _ = try await MeshFileSource.open(path) }
@@ -180,7 +189,9 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
         #expect(try await nextUpdate(source).objectCount == 1)
         try Files.remove("\(path)/a.yaml")
         #expect(try await nextUpdate(source).objectCount == 0)
-        let missing = await #expect(throws: MeshFileError.self) { _ = try await MeshFileSource.open("\(path)/none") }
+        let missing = await #expect(throws: MeshFileError.self) {
+            _ = try await MeshFileSource.open("\(path)/none")
+        }
         #expect(missing?.description == "\(path)/none: cannot be read: No such file or directory")
     }
 
@@ -206,7 +217,9 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
         _ = unsafe rename("\(path)/..data_tmp", "\(path)/..data")
         for source in [whole, single] {
             let update = try await nextUpdate(source)
-            guard case .upsert(.service(let service))? = update.changes.first else { throw Unexpected(what: "\(update)") }
+            guard case .upsert(.service(let service))? = update.changes.first else {
+                throw Unexpected(what: "\(update)")
+            }
             #expect(service.addresses.map(\.description) == ["172.16.0.2"])
         }
     }

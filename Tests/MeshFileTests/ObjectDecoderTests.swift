@@ -25,7 +25,8 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
 
 @Suite struct ObjectDecoderTests {
     @Test func readsAServiceAsKubectlPrintsIt() throws {
-        let object = try decodeOne("""
+        let object = try decodeOne(
+            """
             apiVersion: v1
             kind: Service
             metadata:
@@ -59,24 +60,32 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             """)
         guard case .service(let service) = object else { throw Unexpected(what: "\(object)") }
         #expect(service.addresses.map(\.description) == ["172.16.0.1", "fd00::1", "192.0.2.1", "192.0.2.2"])
-        #expect(service.ports == [
-            .init(port: 80, name: "http", target: .name("web")), .init(port: 53, transport: .udp, name: "dns"),
-            .init(port: 54, transport: nil, name: "sctp", target: .number(5400)),
-        ])
-        #expect(service.selector == ["app": "reviews"] && service.namespace == "shop" && service.form == .clusterIP)
+        #expect(
+            service.ports == [
+                .init(port: 80, name: "http", target: .name("web")),
+                .init(port: 53, transport: .udp, name: "dns"),
+                .init(port: 54, transport: nil, name: "sctp", target: .number(5400)),
+            ])
+        #expect(
+            service.selector == ["app": "reviews"] && service.namespace == "shop"
+                && service.form == .clusterIP)
         #expect(service.isNodeLocal && service.publishesNotReady && service.distribution == .preferSameNode)
-        #expect(service.affinityTimeout == 10800 && service.policy == .maglev && service.localityMode == .strict)
+        #expect(
+            service.affinityTimeout == 10800 && service.policy == .maglev && service.localityMode == .strict)
     }
 
     @Test func readsFormsOfServices() throws {
         let head = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: "
         let cases: [(String, Kubernetes.Service.Form)] = [
             ("{clusterIP: None, ports: [{port: 80}]}", .headless), ("{clusterIPs: [None]}", .headless),
-            ("{type: ExternalName, externalName: x.example.com}", .externalName), ("{ports: [{port: 80}]}", .clusterIP),
+            ("{type: ExternalName, externalName: x.example.com}", .externalName),
+            ("{ports: [{port: 80}]}", .clusterIP),
             ("{clusterIP: \"\", ports: [{port: 80}]}", .clusterIP),
         ]
         for (spec, form) in cases {
-            guard case .service(let service) = try decodeOne(head + spec) else { throw Unexpected(what: "\(spec)") }
+            guard case .service(let service) = try decodeOne(head + spec) else {
+                throw Unexpected(what: "\(spec)")
+            }
             #expect(service.form == form && service.addresses.isEmpty, "\(spec)")
         }
     }
@@ -87,7 +96,8 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             guard case .pod(let pod) = object else { throw Unexpected(what: rest) }
             return pod
         }
-        let full = try pod("""
+        let full = try pod(
+            """
             , labels: {app: a, version: 1.10}}
             spec:
               nodeName: n1
@@ -113,13 +123,18 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         #expect(try !pod("}\nstatus: {}").isReady)
         #expect(try !pod("}\nstatus: {phase: Pending, podIP: 10.0.0.1}").isReady)
         #expect(try pod("}\nstatus: {phase: Failed, podIP: 10.0.0.1}").isFinished)
-        #expect(try !pod("}\nstatus: {podIP: 10.0.0.1, conditions: [{type: Ready, status: \"False\"}]}").isReady)
-        #expect(try !pod("}\nstatus: {podIP: 10.0.0.1, conditions: [{type: Other, status: \"True\"}]}").isReady)
-        #expect(try pod(", deletionTimestamp: \"2026-01-01T00:00:00Z\"}\nstatus: {podIP: 10.0.0.1}").isTerminating)
+        #expect(
+            try !pod("}\nstatus: {podIP: 10.0.0.1, conditions: [{type: Ready, status: \"False\"}]}").isReady)
+        #expect(
+            try !pod("}\nstatus: {podIP: 10.0.0.1, conditions: [{type: Other, status: \"True\"}]}").isReady)
+        #expect(
+            try pod(", deletionTimestamp: \"2026-01-01T00:00:00Z\"}\nstatus: {podIP: 10.0.0.1}").isTerminating
+        )
     }
 
     @Test func readsSlicesNodesAndEntries() throws {
-        let decoded = try decodeAll("""
+        let decoded = try decodeAll(
+            """
             apiVersion: discovery.k8s.io/v1
             kind: EndpointSlice
             metadata: {name: s, namespace: shop, labels: {kubernetes.io/service-name: web}}
@@ -164,14 +179,17 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             kind: Deployment
             """)
         #expect(decoded.count == 7)
-        guard case .object(.endpointSlice(let slice)) = decoded[0], case .object(.workloadEntry(let workload)) = decoded[3],
+        guard case .object(.endpointSlice(let slice)) = decoded[0],
+            case .object(.workloadEntry(let workload)) = decoded[3],
             case .object(.serviceEntry(let entry)) = decoded[4]
         else { throw Unexpected(what: "\(decoded)") }
         #expect(slice.service == "web" && slice.endpoints.map(\.health) == [.ready, .terminating, nil])
         #expect(slice.endpoints[0].pod == Kubernetes.ObjectKey(.pod, namespace: "shop", name: "p"))
         #expect(decoded[1] == .skipped(kind: "EndpointSlice of addressType FQDN"))
         #expect(decoded[2] == .object(.node(.init(name: "n", region: "r", zone: "z"))))
-        #expect(workload.labels == ["app": "y", "tier": "t"] && workload.weight == 1 && workload.locality.zone == "z")
+        #expect(
+            workload.labels == ["app": "y", "tier": "t"] && workload.weight == 1
+                && workload.locality.zone == "z")
         #expect(entry.addresses.map(\.description) == ["192.0.2.1", "2001:db8::1"])
         #expect(entry.ports == [.init(port: 443, name: "tls", target: .number(8443))])
         #expect(entry.endpoints.first?.weight == 7)
@@ -185,13 +203,25 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         ("[1]", "line 1: a Kubernetes object must be a mapping"),
         ("apiVersion: v2\nkind: Service\n", "line 2: Service is read in v1, not v2"),
         ("apiVersion: v2\nkind: Service", "line 2"),
-        ("apiVersion: v1\nkind: Servce\nmetadata: {name: a}", "line 2: the API v1 has no kind Servce; did you mean Service?"),
+        (
+            "apiVersion: v1\nkind: Servce\nmetadata: {name: a}",
+            "line 2: the API v1 has no kind Servce; did you mean Service?"
+        ),
         ("apiVersion: v1\nkind: Service\nmetadata: {}", "a Service has no metadata.name: add it"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: A/b}", "lower-case letters"),
-        (service("spec: {selectr: {a: b}}"), "line 4: Service default/a: spec.selectr: Service has no such field; did you mean selector?"),
-        (service("spec: {ports: [{port: 80, targetport: 1}]}"), "spec.ports[].targetport: Service has no such field; did you mean targetPort?"),
+        (
+            service("spec: {selectr: {a: b}}"),
+            "line 4: Service default/a: spec.selectr: Service has no such field; did you mean selector?"
+        ),
+        (
+            service("spec: {ports: [{port: 80, targetport: 1}]}"),
+            "spec.ports[].targetport: Service has no such field; did you mean targetPort?"
+        ),
         (service("spec: {ports: [{port: 80}], zzz: 1}"), "spec.zzz: Service has no such field; remove it"),
-        (service("spec: {topologyKeys: [a], ports: [{port: 80}]}"), "spec.topologyKeys is not supported: use trafficDistribution"),
+        (
+            service("spec: {topologyKeys: [a], ports: [{port: 80}]}"),
+            "spec.topologyKeys is not supported: use trafficDistribution"
+        ),
         (service("spec: {ports: [{port: 0}]}"), "spec.ports[].port must be a number from 1 to 65535, not 0"),
         (service("spec: {ports: [{port: \"80\"}]}"), "must be a number from 1 to 65535, not \"80\""),
         (service("spec: {ports: [{port: 80, targetPort: \"80\"}]}"), "write it without quotes"),
@@ -199,35 +229,70 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         (service("spec: {ports: [{port: 80, name: a}, {port: 81, name: a}]}"), "two ports \"a\""),
         (service("spec: {ports: {port: 80}}"), "spec.ports must be a list"),
         (service("spec: {ports: [80]}"), "spec.ports must be a list of mappings"),
-        (service("spec: {clusterIP: 10.0.0.256, ports: [{port: 80}]}"), "spec.clusterIP must be an IP address, not 10.0.0.256"),
+        (
+            service("spec: {clusterIP: 10.0.0.256, ports: [{port: 80}]}"),
+            "spec.clusterIP must be an IP address, not 10.0.0.256"
+        ),
         (service("spec: {clusterIP: 127.0.0.1, ports: [{port: 80}]}"), "must not be a loopback address"),
-        (service("spec: {clusterIP: 10.0.0.2, clusterIPs: [10.0.0.1], ports: [{port: 80}]}"), "must be the first of spec.clusterIPs"),
+        (
+            service("spec: {clusterIP: 10.0.0.2, clusterIPs: [10.0.0.1], ports: [{port: 80}]}"),
+            "must be the first of spec.clusterIPs"
+        ),
         (service("spec: {clusterIP: 10.0.0.1}"), "spec.ports is missing"),
         (service("metadata2: 1"), "metadata2"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n", "spec is missing"),
-        (service("spec: {type: Foo, ports: [{port: 80}]}"), "must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, not Foo"),
+        (
+            service("spec: {type: Foo, ports: [{port: 80}]}"),
+            "must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, not Foo"
+        ),
         (service("spec: {trafficDistribution: Near, ports: [{port: 80}]}"), "PreferSameZone"),
         (service("spec: {publishNotReadyAddresses: yes, ports: [{port: 80}]}"), "must be true or false"),
-        ("apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/loadbalancing: x}}\nspec: {ports: [{port: 80}]}",
-            "did you mean kmesh.net/load-balancing?"),
-        ("apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/locality: near}}\nspec: {ports: [{port: 80}]}",
-            "must be one of failover, strict, not near"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, ports: [{containerport: 1}]}]}",
-            "line 4: Pod default/p: spec.containers[].ports[].containerport: Pod has no such field; did you mean containerPort?"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/loadbalancing: x}}\nspec: {ports: [{port: 80}]}",
+            "did you mean kmesh.net/load-balancing?"
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/locality: near}}\nspec: {ports: [{port: 80}]}",
+            "must be one of failover, strict, not near"
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, ports: [{containerport: 1}]}]}",
+            "line 4: Pod default/p: spec.containers[].ports[].containerport: Pod has no such field; did you mean containerPort?"
+        ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: p, lables: {}}", "did you mean labels?"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus: {podIP: 10.0.0}", "status.podIP must be an IP address, not 10.0.0"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus: {phase: Runing}", "status.phase must be one of"),
-        ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv4", "endpoints is missing"),
-        ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv6\nendpoints: [{addresses: [10.0.0.1]}]",
-            "must be of the addressType"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus: {podIP: 10.0.0}",
+            "status.podIP must be an IP address, not 10.0.0"
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus: {phase: Runing}",
+            "status.phase must be one of"
+        ),
+        (
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv4",
+            "endpoints is missing"
+        ),
+        (
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv6\nendpoints: [{addresses: [10.0.0.1]}]",
+            "must be of the addressType"
+        ),
         (entry("{hosts: [a], addresses: [10.0.0.0/24]}"), "a CIDR of many addresses is not supported"),
         (entry("{hosts: [a], addresses: [10.0.0.0/33]}"), "an invalid CIDR, not 10.0.0.0/33"),
         (entry("{hosts: [a], addresses: [10.0.0/32]}"), "must be IP addresses or CIDRs"),
         (entry("{hosts: []}"), "spec.hosts is missing"),
         (entry("{hosts: [a], exportTo: [.]}"), "spec.exportTo"),
-        (entry("{hosts: [a], resolution: STATIC, endpoints: [{address: db.example.com}]}"), "spec.endpoints[].address must be an IP address"),
-        (entry("{hosts: [a], endpoints: [{address: 10.0.0.1, network: n}]}"), "spec.endpoints[].network is not supported"),
-        (entry("{hosts: [a], endpoints: [{address: 10.0.0.1}], workloadSelector: {labels: {a: b}}}"), "remove one of them"),
+        (
+            entry("{hosts: [a], resolution: STATIC, endpoints: [{address: db.example.com}]}"),
+            "spec.endpoints[].address must be an IP address"
+        ),
+        (
+            entry("{hosts: [a], endpoints: [{address: 10.0.0.1, network: n}]}"),
+            "spec.endpoints[].network is not supported"
+        ),
+        (
+            entry("{hosts: [a], endpoints: [{address: 10.0.0.1}], workloadSelector: {labels: {a: b}}}"),
+            "remove one of them"
+        ),
         (entry("{hosts: [a], workloadSelector: {}}"), "has no labels"),
     ]
 

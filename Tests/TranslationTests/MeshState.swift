@@ -38,7 +38,8 @@ struct MeshState: Equatable {
         return resources.values.flatMap { resource -> [String] in
             guard case .workload(let workload) = resource else { return [] }
             return workload.memberships.filter { $0.service.hostname == suffix }.map { membership in
-                let ports = membership.ports.map { "\($0.servicePort)→\($0.targetPort)" }.joined(separator: ",")
+                let ports = membership.ports.map { "\($0.servicePort)→\($0.targetPort)" }.joined(
+                    separator: ",")
                 return "\(workload.uid) \(ports)\(membership.health == .terminating ? " terminating" : "")"
             }
         }.sorted()
@@ -55,7 +56,9 @@ struct Mesh {
     }
 
     @discardableResult
-    mutating func put(_ objects: [Kubernetes.Object], removing keys: [Kubernetes.ObjectKey] = []) throws -> Translation {
+    mutating func put(
+        _ objects: [Kubernetes.Object], removing keys: [Kubernetes.ObjectKey] = []
+    ) throws -> Translation {
         let changes = objects.map { ObjectChange.upsert($0, Kubernetes.Origin()) } + keys.map { .remove($0) }
         let translation = try translator.apply(changes)
         state.apply(translation.changes)
@@ -82,11 +85,13 @@ extension Kubernetes.Object {
     }
 
     static func aPod(
-        _ name: String = "web-1", at addresses: [String] = ["10.0.0.1"], labels: Kubernetes.Labels = ["app": "web"],
+        _ name: String = "web-1", at addresses: [String] = ["10.0.0.1"],
+        labels: Kubernetes.Labels = ["app": "web"],
         _ change: (inout Kubernetes.Pod) -> Void = { _ in }
     ) throws -> Kubernetes.Object {
         var pod = Kubernetes.Pod(
-            namespace: "default", name: name, labels: labels, addresses: try addresses.map { try address($0) })
+            namespace: "default", name: name, labels: labels, addresses: try addresses.map { try address($0) }
+        )
         change(&pod)
         return .pod(pod)
     }

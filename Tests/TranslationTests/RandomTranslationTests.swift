@@ -47,12 +47,15 @@ struct ObjectGenerator {
         }
     }
 
-    private mutating func ip(_ base: UInt32, _ count: Int) -> IPAddress { IPAddress(v4: base + UInt32(below(count))) }
+    private mutating func ip(_ base: UInt32, _ count: Int) -> IPAddress {
+        IPAddress(v4: base + UInt32(below(count)))
+    }
 
     private mutating func service() -> Kubernetes.Service {
         var service = Kubernetes.Service(
             namespace: namespace(), name: "s\(below(5))", form: flip(8) ? .headless : .clusterIP,
-            addresses: flip(6) ? [] : [ip(0xac10_0000, 30)], ports: ports(), selector: flip(6) ? nil : labels())
+            addresses: flip(6) ? [] : [ip(0xac10_0000, 30)], ports: ports(),
+            selector: flip(6) ? nil : labels())
         service.publishesNotReady = flip(6)
         service.affinityTimeout = flip(5) ? 10 : nil
         return service
@@ -71,11 +74,15 @@ struct ObjectGenerator {
         let namespace = namespace()
         return Kubernetes.EndpointSlice(
             namespace: namespace, name: "e\(below(4))", service: flip(8) ? "" : "s\(below(5))",
-            ports: [.init(name: "p0", transport: .tcp, number: 8080), .init(name: "p1", transport: .tcp, number: 8081)],
+            ports: [
+                .init(name: "p0", transport: .tcp, number: 8080),
+                .init(name: "p1", transport: .tcp, number: 8081),
+            ],
             endpoints: (0..<below(4)).map { _ in
                 .init(
                     addresses: [ip(0x0a00_0000, 8)], health: [.ready, .terminating, nil][below(3)],
-                    pod: flip() ? Kubernetes.ObjectKey(.pod, namespace: namespace, name: "p\(below(12))") : nil,
+                    pod: flip()
+                        ? Kubernetes.ObjectKey(.pod, namespace: namespace, name: "p\(below(12))") : nil,
                     node: flip() ? "n\(below(3))" : "", zone: flip(3) ? "z9" : "")
             })
     }
@@ -88,7 +95,9 @@ struct ObjectGenerator {
         if flip() {
             entry.selector = labels()
         } else {
-            entry.endpoints = (0..<below(3)).map { _ in .init(address: ip(0x0b00_0000, 3), weight: UInt32(1 + below(2))) }
+            entry.endpoints = (0..<below(3)).map { _ in
+                .init(address: ip(0x0b00_0000, 3), weight: UInt32(1 + below(2)))
+            }
         }
         return entry
     }

@@ -45,7 +45,9 @@ public struct FileStatus: Hashable, Sendable {
 
     /// The group's name, or its number when it has none.
     public static func groupName(_ id: UInt32) -> String {
-        guard let entry = unsafe getgrgid(id), let name = unsafe entry.pointee.gr_name else { return String(id) }
+        guard let entry = unsafe getgrgid(id), let name = unsafe entry.pointee.gr_name else {
+            return String(id)
+        }
         return unsafe String(cString: name)
     }
 }

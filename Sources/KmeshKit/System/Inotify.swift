@@ -42,7 +42,7 @@ public struct Inotify: ~Copyable, Sendable {
                 let bytes = try file.read(upTo: 65536)
                 if bytes.isEmpty { return events }
                 Self.parse(bytes, into: &events)
-            } catch where error == .wouldBlock {
+            } catch  where error == .wouldBlock {
                 return events
             }
         }

@@ -82,7 +82,8 @@ extension Kubernetes {
             public var weight: UInt32
 
             public init(
-                address: IPAddress, ports: [NamedPort] = [], locality: Locality = Locality(), weight: UInt32 = 1
+                address: IPAddress, ports: [NamedPort] = [], locality: Locality = Locality(),
+                weight: UInt32 = 1
             ) {
                 self.address = address
                 self.ports = ports

@@ -28,8 +28,10 @@ extension Kubernetes {
         public var isFinished: Bool
 
         public init(
-            namespace: String, name: String, labels: Labels = [:], addresses: [IPAddress] = [], node: String = "",
-            ports: [NamedPort] = [], isReady: Bool = true, isTerminating: Bool = false, isFinished: Bool = false
+            namespace: String, name: String, labels: Labels = [:], addresses: [IPAddress] = [],
+            node: String = "",
+            ports: [NamedPort] = [], isReady: Bool = true, isTerminating: Bool = false,
+            isFinished: Bool = false
         ) {
             self.namespace = namespace
             self.name = name
@@ -56,7 +58,8 @@ extension Kubernetes {
         public var weight: UInt32
 
         public init(
-            namespace: String, name: String, labels: Labels = [:], address: IPAddress, ports: [NamedPort] = [],
+            namespace: String, name: String, labels: Labels = [:], address: IPAddress,
+            ports: [NamedPort] = [],
             locality: Locality = Locality(), weight: UInt32 = 1
         ) {
             self.namespace = namespace
@@ -82,7 +85,8 @@ extension Kubernetes {
             public var zone: String
 
             public init(
-                addresses: [IPAddress], health: EndpointHealth? = .ready, pod: ObjectKey? = nil, node: String = "",
+                addresses: [IPAddress], health: EndpointHealth? = .ready, pod: ObjectKey? = nil,
+                node: String = "",
                 zone: String = ""
             ) {
                 self.addresses = addresses

@@ -1,4 +1,4 @@
-/// Finds the workloads that a selector picks, and the services that pick a workload, without walking the mesh.
+/// Finds the workloads that a selector picks and the services that pick a workload, without a walk of the mesh.
 ///
 /// Workloads of a namespace with the same labels form a group, as replicas do; services pick groups.
 struct LabelIndex: Sendable {
@@ -50,7 +50,9 @@ struct LabelIndex: Sendable {
     // MARK: Workloads
 
     /// Puts a workload into its group. `isNew` groups have found their services already.
-    mutating func insert(_ workload: Slot, namespace: String, labels: Kubernetes.Labels) -> (group: Slot, isNew: Bool) {
+    mutating func insert(
+        _ workload: Slot, namespace: String, labels: Kubernetes.Labels
+    ) -> (group: Slot, isNew: Bool) {
         let key = GroupKey(namespace: namespace, labels: labels)
         if let group = slots[key] {
             groups[group].members.append(workload)
@@ -101,7 +103,9 @@ struct LabelIndex: Sendable {
 
     mutating func remove(service: Slot, groups picked: [Slot]) {
         for group in picked { groups[group].services.removeOne(service) }
-        if let anchor = anchors.removeValue(forKey: service) { servicesByPair.removeOne(service, from: anchor) }
+        if let anchor = anchors.removeValue(forKey: service) {
+            servicesByPair.removeOne(service, from: anchor)
+        }
         selectors[service] = nil
     }
 

@@ -39,7 +39,9 @@ extension MeshTranslator {
         }
     }
 
-    private mutating func regroup(_ slot: Slot, from old: WorkloadRecord.Object?, to new: WorkloadRecord.Object?) {
+    private mutating func regroup(
+        _ slot: Slot, from old: WorkloadRecord.Object?, to new: WorkloadRecord.Object?
+    ) {
         if let old, let new, old.labels == new.labels { return }
         if old != nil {
             let group = workloads[slot].group
@@ -89,7 +91,8 @@ extension MeshTranslator {
         services[slot].definition = definition
         services[slot].groups = []
         if let selector = definition?.selector {
-            services[slot].groups = labels.insert(service: slot, namespace: record.key.namespace, selector: selector)
+            services[slot].groups = labels.insert(
+                service: slot, namespace: record.key.namespace, selector: selector)
         }
         markMembers(of: slot)
     }
@@ -162,7 +165,7 @@ extension MeshTranslator {
         if had != (slicesByService[service] != nil), let slot = slots[service] { markMembers(of: slot) }
     }
 
-    /// Updates the indices for the endpoints that differ; those that are the same at both ends are left alone.
+    /// Updates the indices for the endpoints that differ; equal ones at both ends are left alone.
     private mutating func replaceEndpoints(
         of slice: Slot, _ old: [Kubernetes.EndpointSlice.Endpoint],
         with new: [Kubernetes.EndpointSlice.Endpoint], keepsOthers: Bool
@@ -170,7 +173,8 @@ extension MeshTranslator {
         var head = 0
         while head < min(old.count, new.count), old[head] == new[head] { head += 1 }
         var tail = 0
-        while tail < min(old.count, new.count) - head, old[old.count - 1 - tail] == new[new.count - 1 - tail] {
+        while tail < min(old.count, new.count) - head, old[old.count - 1 - tail] == new[new.count - 1 - tail]
+        {
             tail += 1
         }
         let gone = old[head..<(old.count - tail)]

@@ -56,7 +56,8 @@ extension MeshTranslator {
                 guard let pod = podWithout(port, in: record.groups) else { continue }
                 throw TranslationError(
                     object: record.key, origin: record.origin,
-                    message: "port \(port.port): unknown port name \"\(name)\": no container of a selected pod, "
+                    message:
+                        "port \(port.port): unknown port name \"\(name)\": no container of a selected pod, "
                         + "such as \(pod), has a \(port.transport?.name ?? "") port of that name")
             }
         }

@@ -38,13 +38,15 @@ extension MeshTranslator {
                 memberships: memberships)
         case .entry(let entry):
             return WorkloadRecord.Emitted(
-                addresses: addresses, locality: entry.locality, weight: entry.weight, memberships: memberships)
+                addresses: addresses, locality: entry.locality, weight: entry.weight, memberships: memberships
+            )
         }
     }
 
     func locality(node: String, zone: String) -> Locality {
         let place = node.isEmpty ? nil : nodes[node]?.object
-        return Locality(region: place?.region ?? "", zone: zone.isEmpty ? place?.zone ?? "" : zone, node: node)
+        return Locality(
+            region: place?.region ?? "", zone: zone.isEmpty ? place?.zone ?? "" : zone, node: node)
     }
 
     // MARK: By selector
@@ -94,7 +96,8 @@ extension MeshTranslator {
                     memberships[index].merge(ports: ports, health: health, addresses: endpoint.addresses)
                 } else {
                     memberships.append(
-                        Membership(service: service, ports: ports, health: health, addresses: endpoint.addresses))
+                        Membership(
+                            service: service, ports: ports, health: health, addresses: endpoint.addresses))
                 }
             }
         }
@@ -119,7 +122,9 @@ extension MeshTranslator {
 
     /// Whether the endpoint is a pod that we know at the addresses that we know.
     private func isPod(_ endpoint: Kubernetes.EndpointSlice.Endpoint) -> Bool {
-        guard let key = endpoint.pod, let slot = slots[key], let object = workloads[slot].object else { return false }
+        guard let key = endpoint.pod, let slot = slots[key], let object = workloads[slot].object else {
+            return false
+        }
         let live = object.liveAddresses
         return endpoint.addresses.allSatisfy { live.contains($0) }
     }
@@ -150,7 +155,9 @@ extension MeshTranslator {
 }
 
 extension Membership {
-    fileprivate mutating func merge(ports more: [PortMapping], health other: EndpointHealth, addresses: [IPAddress]) {
+    fileprivate mutating func merge(
+        ports more: [PortMapping], health other: EndpointHealth, addresses: [IPAddress]
+    ) {
         ports += more.filter { !ports.contains($0) }
         health = min(health, other)
         self.addresses += addresses.filter { !self.addresses.contains($0) }

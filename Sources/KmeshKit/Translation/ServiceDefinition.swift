@@ -45,7 +45,8 @@ extension ServiceDefinition {
                 name: service.name, addresses: service.form == .clusterIP ? service.addresses : [],
                 ports: Self.servicePorts(ports), policy: service.policy, locality: Self.locality(of: service),
                 affinityTimeout: service.affinityTimeout),
-            selector: service.form == .externalName ? nil : service.selector, selectsEntries: false, ports: ports,
+            selector: service.form == .externalName ? nil : service.selector, selectsEntries: false,
+            ports: ports,
             publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings)
     }
 

@@ -1,4 +1,4 @@
-// What the translator keeps of each object: the object, where it stands in the indices, what was emitted for it.
+// What the translator keeps of each object: itself, its place in the indices, what was emitted for it.
 
 /// A pod or workload entry; `object` is `nil` from its removal to the end of the step.
 struct WorkloadRecord: Sendable {

@@ -27,7 +27,9 @@ enum APIKind {
     ]
 
     /// `nil` for a kind that is not read.
-    static func known(_ kind: String, version apiVersion: String, line: Int) throws(DecodeError) -> Kubernetes.Kind? {
+    static func known(
+        _ kind: String, version apiVersion: String, line: Int
+    ) throws(DecodeError) -> Kubernetes.Kind? {
         let (name, version) = split(apiVersion)
         guard let group = groups[name] else { return nil }
         guard let known = group.read.first(where: { $0.name == kind }) else {
@@ -35,7 +37,8 @@ enum APIKind {
             let guess = Suggestion.nearest(to: kind, among: group.read.map(\.name) + group.others)
             let remedy = guess.map { "did you mean \($0)?" } ?? "correct it"
             throw DecodeError(
-                line: line, message: "the API \(apiVersion.prefix(80)) has no kind \(kind.prefix(80)); \(remedy)")
+                line: line,
+                message: "the API \(apiVersion.prefix(80)) has no kind \(kind.prefix(80)); \(remedy)")
         }
         guard group.versions.contains(version) else {
             let all = group.versions.map { name.isEmpty ? $0 : "\(name)/\($0)" }.joined(separator: ", ")

@@ -27,7 +27,9 @@ extension Schema {
                 ignored: "conditions",
                 nested: [
                     "loadBalancer": .object(
-                        Schema(nested: ["ingress": .list(Schema(read: "ip ipMode", ignored: "hostname ports"))]))
+                        Schema(nested: [
+                            "ingress": .list(Schema(read: "ip ipMode", ignored: "hostname ports"))
+                        ]))
                 ])),
     ])
 
@@ -37,8 +39,8 @@ extension Schema {
             sessionAffinity trafficDistribution loadBalancerSourceRanges
             """,
         ignored: """
-            ipFamilies ipFamilyPolicy ipFamily allocateLoadBalancerNodePorts externalTrafficPolicy externalName
-            healthCheckNodePort loadBalancerClass loadBalancerIP
+            ipFamilies ipFamilyPolicy ipFamily allocateLoadBalancerNodePorts externalTrafficPolicy
+            externalName healthCheckNodePort loadBalancerClass loadBalancerIP
             """,
         nested: [
             "ports": .list(Schema(read: "name protocol port targetPort", ignored: "appProtocol nodePort")),
@@ -56,8 +58,8 @@ extension Schema {
         ignored: """
             activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks
             ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostname hostnameOverride
-            imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates
-            resourceClaims resources restartPolicy runtimeClassName schedulerName schedulingGates
+            imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName
+            readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName schedulingGates
             schedulingGroup securityContext serviceAccount serviceAccountName setHostnameAsFQDN
             shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
             topologySpreadConstraints volumes workloadRef
@@ -100,7 +102,9 @@ extension Schema {
                     nested: [
                         "conditions": .object(Schema(read: "ready serving terminating")),
                         "targetRef": .object(
-                            Schema(read: "kind namespace name", ignored: "uid apiVersion resourceVersion fieldPath")),
+                            Schema(
+                                read: "kind namespace name",
+                                ignored: "uid apiVersion resourceVersion fieldPath")),
                     ])),
         ])
 

@@ -37,7 +37,8 @@ extension ObjectDecoder {
         }
         for scope in try spec.present("exportTo")?.elements("spec.exportTo") ?? [] where scope.string != "*" {
             throw DecodeError(
-                line: scope.line, message: "spec.exportTo\(scope.found), is not supported: use \"*\" or remove it")
+                line: scope.line,
+                message: "spec.exportTo\(scope.found), is not supported: use \"*\" or remove it")
         }
         return entry
     }
@@ -61,7 +62,8 @@ extension ObjectDecoder {
     private static func single(_ node: YAMLNode) throws(DecodeError) -> IPAddress {
         let field = "spec.addresses"
         let parts = try node.text(field).split(separator: "/", omittingEmptySubsequences: false)
-        let plain = YAMLNode(line: node.line, value: .scalar(parts.first.map(String.init) ?? "", isPlain: true))
+        let plain = YAMLNode(
+            line: node.line, value: .scalar(parts.first.map(String.init) ?? "", isPlain: true))
         guard parts.count <= 2, let address = try? plain.virtualAddress(field) else {
             throw DecodeError(line: node.line, message: "\(field) must be IP addresses or CIDRs\(node.found)")
         }
@@ -74,13 +76,15 @@ extension ObjectDecoder {
         guard length == width else {
             throw DecodeError(
                 line: node.line,
-                message: "\(field): a CIDR of many addresses is not supported\(node.found): list single addresses")
+                message:
+                    "\(field): a CIDR of many addresses is not supported\(node.found): list single addresses")
         }
         return address
     }
 
     private static let transports: [String: TransportProtocol] = [
-        "HTTP": .tcp, "HTTPS": .tcp, "GRPC": .tcp, "HTTP2": .tcp, "MONGO": .tcp, "TCP": .tcp, "TLS": .tcp, "UDP": .udp,
+        "HTTP": .tcp, "HTTPS": .tcp, "GRPC": .tcp, "HTTP2": .tcp, "MONGO": .tcp, "TCP": .tcp, "TLS": .tcp,
+        "UDP": .udp,
     ]
 
     private mutating func entryPorts(_ spec: YAMLNode) throws(DecodeError) -> [Kubernetes.Port] {
@@ -156,7 +160,8 @@ extension ObjectDecoder {
         for entry in entries {
             ports.append(
                 Kubernetes.NamedPort(
-                    name: interner.share(entry.key), number: try entry.node.port("\(field).ports.\(entry.key)")))
+                    name: interner.share(entry.key),
+                    number: try entry.node.port("\(field).ports.\(entry.key)")))
         }
         return interner.share(ports)
     }

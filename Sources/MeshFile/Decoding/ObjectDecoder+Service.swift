@@ -27,11 +27,13 @@ extension ObjectDecoder {
         let type = try spec.present("type")?.choice("spec.type", ServiceType.self) ?? .clusterIP
         let clusterAddresses = try clusterAddresses(spec)
         var service = Kubernetes.Service(namespace: interner.share(name.namespace), name: name.name)
-        service.form = type == .externalName ? .externalName : clusterAddresses == nil ? .headless : .clusterIP
+        service.form =
+            type == .externalName ? .externalName : clusterAddresses == nil ? .headless : .clusterIP
         service.ports = try servicePorts(spec)
         if service.form == .clusterIP {
             if service.ports.isEmpty {
-                throw DecodeError(line: spec.line, message: "spec.ports is missing: add it, or the text was cut")
+                throw DecodeError(
+                    line: spec.line, message: "spec.ports is missing: add it, or the text was cut")
             }
             service.hidesLoadBalancer = spec.present("loadBalancerSourceRanges")?.sequence?.isEmpty == false
             service.addresses = try unique(
@@ -67,7 +69,8 @@ extension ObjectDecoder {
         for node in several { addresses.append(try node.virtualAddress("spec.clusterIPs")) }
         if let single, try single.virtualAddress("spec.clusterIP") != addresses.first {
             throw DecodeError(
-                line: single.line, message: "spec.clusterIP must be the first of spec.clusterIPs\(single.found)")
+                line: single.line,
+                message: "spec.clusterIP must be the first of spec.clusterIPs\(single.found)")
         }
         return addresses
     }
@@ -85,7 +88,9 @@ extension ObjectDecoder {
         let field = "status.loadBalancer.ingress"
         var addresses: [IPAddress] = []
         for ingress in try status?["loadBalancer"]?.present("ingress")?.elements(field) ?? [] {
-            guard ingress.present("ipMode")?.string != "Proxy", let node = ingress.present("ip") else { continue }
+            guard ingress.present("ipMode")?.string != "Proxy", let node = ingress.present("ip") else {
+                continue
+            }
             addresses.append(try node.virtualAddress("\(field)[].ip"))
         }
         return addresses
@@ -128,7 +133,8 @@ extension ObjectDecoder {
         let name = try node.text(field)
         guard !name.isEmpty else { return nil }
         if Int(name) != nil {
-            throw DecodeError(line: node.line, message: "\(field) is a text\(node.found): write it without quotes")
+            throw DecodeError(
+                line: node.line, message: "\(field) is a text\(node.found): write it without quotes")
         }
         return .name(interner.share(name))
     }

@@ -62,7 +62,8 @@ extension ObjectDecoder {
                 let field = "spec.\(list)[].ports"
                 for node in try container.present("ports")?.elements(field) ?? [] {
                     guard let number = node.present("containerPort") else {
-                        throw DecodeError(line: node.line, message: "\(field)[].containerPort is missing: add it")
+                        throw DecodeError(
+                            line: node.line, message: "\(field)[].containerPort is missing: add it")
                     }
                     let port = try number.port("\(field)[].containerPort")
                     let transport = try transport(node["protocol"], "\(field)[].protocol")
@@ -132,7 +133,8 @@ extension ObjectDecoder {
             let address = try element.address("endpoints[].addresses")
             guard address.family == family else {
                 throw DecodeError(
-                    line: element.line, message: "endpoints[].addresses must be of the addressType\(element.found)")
+                    line: element.line,
+                    message: "endpoints[].addresses must be of the addressType\(element.found)")
             }
             addresses.append(address)
         }
@@ -143,7 +145,8 @@ extension ObjectDecoder {
         if let target = node.present("targetRef"), target["kind"]?.string == "Pod",
             let name = target.present("name")?.string
         {
-            pod = Kubernetes.ObjectKey(.pod, namespace: target.present("namespace")?.string ?? namespace, name: name)
+            pod = Kubernetes.ObjectKey(
+                .pod, namespace: target.present("namespace")?.string ?? namespace, name: name)
         }
         return Kubernetes.EndpointSlice.Endpoint(
             addresses: addresses, health: try health(node.present("conditions")), pod: pod,

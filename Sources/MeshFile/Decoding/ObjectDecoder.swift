@@ -1,4 +1,4 @@
-/// Decodes documents into the objects that the translation reads; kinds that mean nothing here are told by name.
+/// Decodes documents into the objects that the translation reads; tells other kinds by name.
 public import KmeshKit
 public import KmeshYAML
 

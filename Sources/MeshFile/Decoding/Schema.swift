@@ -62,7 +62,9 @@ struct Schema: Sendable {
             case .list(let schema):
                 try schema.inspectElements(of: entry, kind: kind)
             case .unsupported(let remedy):
-                if entry.node.isNull || entry.node.sequence?.isEmpty == true || entry.node.string == "" { continue }
+                if entry.node.isNull || entry.node.sequence?.isEmpty == true || entry.node.string == "" {
+                    continue
+                }
                 throw Violation(line: entry.line, path: entry.key, message: " is not supported: \(remedy)")
             }
         }
