@@ -378,13 +378,14 @@ static void run_client(double seconds, uint32_t in_flight)
 			fail_the_overdue(in_flight);
 		}
 	}
-	/* What has waited for a second and more when the time is over would not have been answered in time. */
+	/* What has waited for a second when the time is over would not have been answered in time. */
 	for (uint32_t slot = 0; slot < in_flight; slot++)
 		if (attempts[slot].fd >= 0 && now - attempts[slot].began_ns > 1000000000)
 			fail(slot, ETIMEDOUT);
 	seconds = (double)(now - start) / 1e9;
-	printf("{\"connects\": %lu, \"seconds\": %.3f, \"connects_per_s\": %.1f, \"p50_us\": %u, \"p99_us\": %u, "
-	       "\"failed\": %lu, \"misrouted\": %lu, \"foreign\": %lu, \"first_error\": \"%s\"}\n",
+	printf("{\"connects\": %lu, \"seconds\": %.3f, \"connects_per_s\": %.1f, \"p50_us\": %u, "
+	       "\"p99_us\": %u, \"failed\": %lu, \"misrouted\": %lu, \"foreign\": %lu, "
+	       "\"first_error\": \"%s\"}\n",
 	       connects, seconds, (double)connects / seconds, quantile_us(0.5), quantile_us(0.99), failed,
 	       misrouted, foreign, failed ? strerror(first_error) : "");
 }

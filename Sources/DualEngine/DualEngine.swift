@@ -68,8 +68,9 @@ public actor DualEngine: DataplaneEngine {
     }
 
     public func snapshot() async -> EngineSnapshot {
-        guard let running else { return EngineSnapshot(mode: mode) }
-        var snapshot = running.dataplane.snapshot(mode: mode)
+        var snapshot = EngineSnapshot(mode: mode)
+        guard let running else { return snapshot }
+        running.dataplane.add(to: &snapshot)
         snapshot.enrolled = running.enrolled.values.sorted { $0.pod < $1.pod }
         snapshot.reasons = running.kernel.reasonCounts()
         snapshot.maps = running.kernel.mapSnapshots(counts: running.dataplane.entryCounts)
@@ -114,7 +115,8 @@ public actor DualEngine: DataplaneEngine {
         running?.activity.applied += 1
         running?.activity.writes += UInt64(writes)
         running?.activity.latestWrites = UInt64(writes)
-        running?.activity.latestDuration = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        running?.activity.latestDuration =
+            UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
         return rejected
     }
 }

@@ -3,7 +3,8 @@ internal import KmeshKit
 
 /// What the options mean to this engine.
 extension EngineOptions {
-    /// Where the pins are. The layout's version is part of the name: maps of another layout are never adopted.
+    /// Where the pins are. The layout's version is part of the name: maps of another layout are never
+    /// adopted.
     func pins() throws(BPFError) -> PinDirectory {
         try PinDirectory(root: bpfFileSystemPath, name: "dual-engine-v\(KMESH_LAYOUT_VERSION)")
     }

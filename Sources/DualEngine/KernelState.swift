@@ -20,7 +20,9 @@ struct KernelState: Sendable {
             if adopts {
                 try Self.adoptMaps(of: object, from: pins)
             } else {
-                for (map, capacity) in options.capacityByMap { try object.setCapacity(of: map, to: Int(capacity)) }
+                for (map, capacity) in options.capacityByMap {
+                    try object.setCapacity(of: map, to: Int(capacity))
+                }
             }
             try object.load()
             if !adopts { try Self.pinMaps(of: object, in: pins) }

@@ -78,7 +78,8 @@ extension Sandbox {
         }
     }
 
-    /// Ends the programs of pods and takes their namespaces, cgroups and files away. Parts that are missing are fine.
+    /// Ends the programs of pods and takes their namespaces, cgroups and files away. Parts that are missing
+    /// are fine.
     func removePods(_ records: [SandboxState.PodRecord]) throws {
         // All are told first, so that they end side by side.
         for record in records { try paths.cgroup(of: record).kill() }

@@ -1,5 +1,5 @@
-/// A node on this machine whose pods are network namespaces. What it is lives in files and in the kernel; a value of
-/// this type is a handle, and any process of root can have one.
+/// A node on this machine whose pods are network namespaces. What it is lives in files and in the kernel; a
+/// value of this type is a handle, and any process of root can have one.
 public import KmeshKit
 internal import KmeshYAML
 

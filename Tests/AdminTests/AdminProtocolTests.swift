@@ -17,7 +17,9 @@ import Testing
                 id: 3, service: "default/reviews", port: 80, transport: .tcp, family: .v4, policy: .maglev,
                 tier: 1,
                 affinityTimeout: 30,
-                endpoints: [EndpointSnapshot(id: 5, address: IPAddress(v4: 9), port: 8080, tier: 1, slot: 0)]),
+                endpoints: [
+                    EndpointSnapshot(id: 5, address: IPAddress(v4: 9), port: 8080, tier: 1, slot: 0)
+                ]),
             ServiceSnapshot(
                 id: 4, service: "default/dns", port: 53, transport: .udp, family: .v6, policy: .random,
                 tier: 0,

@@ -3,7 +3,8 @@ import Testing
 
 @testable import KmeshKit
 
-/// What a large mesh costs. Only optimized builds are held to it: `swift test -c release -Xswiftc -enable-testing`.
+/// What a large mesh costs. Only optimized builds are held to it: `swift test -c release -Xswiftc
+/// -enable-testing`.
 @Suite(.serialized) struct CostTests {
     private static let isOptimized: Bool = {
         var isOptimized = true
@@ -46,7 +47,8 @@ import Testing
                             uid: "Pod/namespace-\(index % 100)/\(name)", name: name,
                             namespace: "namespace-\(index % 100)",
                             addresses: [IPAddress(v4: 0x0b00_0000 + UInt32(index * 10 + pod))],
-                            locality: Locality(region: "region-1", zone: "zone-\(pod % 3)", node: "node-\(pod)"),
+                            locality: Locality(
+                                region: "region-1", zone: "zone-\(pod % 3)", node: "node-\(pod)"),
                             memberships: [membership])))
             }
         }
@@ -88,8 +90,8 @@ import Testing
         #expect(change < .microseconds(200))
     }
 
-    /// The stores and states alone: maps that keep nothing. Applied bit by bit, so that the updates themselves do
-    /// not count.
+    /// The stores and states alone: maps that keep nothing. Applied bit by bit, so that the updates
+    /// themselves do not count.
     @Test func aWorkloadTakesLittleMemory() throws {
         let services = Self.isOptimized ? 10_000 : 300
         let before = try residentBytes()

@@ -11,7 +11,8 @@ final class LifecycleTests {
     private let web = ("10.96.7.1", "80")
 
     init() throws {
-        node = try SandboxNode(fixture: "every-kind.yaml", name: "life", arguments: ["--node-name", "node-a"])
+        node = try SandboxNode(
+            fixture: "every-kind.yaml", name: "life", arguments: ["--node-name", "node-a"])
     }
 
     deinit {

@@ -8,7 +8,8 @@ final class SteeringTests {
     let node: SandboxNode
 
     init() throws {
-        node = try SandboxNode(fixture: "every-kind.yaml", name: "steer", arguments: ["--node-name", "node-a"])
+        node = try SandboxNode(
+            fixture: "every-kind.yaml", name: "steer", arguments: ["--node-name", "node-a"])
     }
 
     deinit {

@@ -8,14 +8,17 @@ extension SandboxNode {
     /// The daemon's status, with numbers as text.
     public func status() throws -> [String: String] {
         let outcome = try control("status", "-o", "json")
-        let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any] ?? [:]
+        let object =
+            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any] ?? [:]
         let engine = object["engine"] as? [String: Any] ?? [:]
         return object.merging(engine.map { ("engine.\($0)", $1) }) { $1 }.mapValues { "\($0)" }
     }
 
     /// Ends the daemon with a signal and waits until it is gone.
     public func endDaemon(_ signal: Int32) throws {
-        guard let pid = try Int32(status()["pid"] ?? "") else { throw Failure(description: "no daemon to end") }
+        guard let pid = try Int32(status()["pid"] ?? "") else {
+            throw Failure(description: "no daemon to end")
+        }
         kill(pid, signal)
         try wait(seconds: 10, for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
     }
@@ -33,7 +36,8 @@ extension SandboxNode {
         process.arguments =
             [
                 "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
-                "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state", "--node-name",
+                "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
+                "--node-name",
                 "node-a",
             ] + arguments
         process.standardInput = FileHandle.nullDevice
@@ -54,7 +58,8 @@ extension SandboxNode {
     public var cgroup: String {
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
         let fields = mounts.split(separator: "\n").map { $0.split(separator: " ") }
-        let mount = fields.first { $0.count > 2 && $0[2] == "cgroup2" }.map { String($0[1]) } ?? "/sys/fs/cgroup"
+        let mount =
+            fields.first { $0.count > 2 && $0[2] == "cgroup2" }.map { String($0[1]) } ?? "/sys/fs/cgroup"
         return "\(mount)/kmesh-sandbox-\(name)"
     }
 

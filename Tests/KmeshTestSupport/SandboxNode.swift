@@ -37,7 +37,9 @@ public final class SandboxNode: Sendable {
     /// What a client in a pod sees: one dictionary for each line of `probe.py`.
     public func probe(_ pod: String, _ arguments: String...) throws -> [[String: String]] {
         let outcome = try exec(pod, ["python3", "\(Self.fixtures)/probe.py"] + arguments)
-        guard outcome.status == 0 else { throw Failure(description: "probe: \(outcome.output)\(outcome.errors)") }
+        guard outcome.status == 0 else {
+            throw Failure(description: "probe: \(outcome.output)\(outcome.errors)")
+        }
         return try Self.objects(outcome.output)
     }
 
@@ -58,7 +60,9 @@ public final class SandboxNode: Sendable {
 
     public func scale(_ deployment: String, to count: Int) throws {
         let outcome = try Self.sandbox.run(["scale", "--name", name, manifest, "\(deployment)=\(count)"])
-        guard outcome.status == 0 else { throw Failure(description: "scale: \(outcome.output)\(outcome.errors)") }
+        guard outcome.status == 0 else {
+            throw Failure(description: "scale: \(outcome.output)\(outcome.errors)")
+        }
     }
 
     public func control(_ arguments: String...) throws -> BuiltProgram.Outcome {
@@ -67,7 +71,9 @@ public final class SandboxNode: Sendable {
 
     public func down() throws {
         let outcome = try Self.sandbox.run(["down", "--name", name, manifest])
-        guard outcome.status == 0 else { throw Failure(description: "down: \(outcome.output)\(outcome.errors)") }
+        guard outcome.status == 0 else {
+            throw Failure(description: "down: \(outcome.output)\(outcome.errors)")
+        }
     }
 
     /// Every reason's count, by its name.
@@ -102,6 +108,7 @@ public final class Client {
 
     /// What it printed, after its end.
     public func lines() throws -> [[String: String]] {
-        try SandboxNode.objects(String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
+        try SandboxNode.objects(
+            String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
     }
 }

@@ -97,7 +97,10 @@ struct SandboxLifecycleTests {
             metadata: {name: mixed}
             spec:
               containers:
-              - {name: own, command: [python3, -m, http.server, "8001"], workingDir: /etc, ports: [{containerPort: 8001}]}
+              - name: own
+                command: [python3, -m, http.server, "8001"]
+                workingDir: /etc
+                ports: [{containerPort: 8001}]
               - {name: absent, command: [no-such-program-here], ports: [{containerPort: 8002}]}
             """
         try withSandbox(text) { sandbox in

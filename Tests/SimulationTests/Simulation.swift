@@ -1,4 +1,5 @@
-// Drives a data plane through a random history of updates, faults, crashes and restarts, and checks every step.
+// Drives a data plane through a random history of updates, faults, crashes and restarts, and checks every
+// step.
 import KmeshKit
 import Testing
 
@@ -131,7 +132,8 @@ struct Simulation {
 
     /// What a restart left of a service that it rejected: only the data plane knows which ids it took over.
     private func observed(_ service: Service, _ markers: Set<IPAddress>) -> ExpectedService? {
-        let snapshot = dataplane.snapshot(mode: .dualEngine)
+        var snapshot = EngineSnapshot(mode: .dualEngine)
+        dataplane.add(to: &snapshot)
         var expected = ExpectedService()
         for port in snapshot.services where port.service == service.key.description {
             let key = ExpectedService.PortKey(port: port.port, transport: port.transport, family: port.family)
@@ -163,7 +165,9 @@ struct Simulation {
         let (seen, readings, writes) = auditor.end()
         for (key, outcomes) in seen {
             let strange = outcomes.subtracting(passingOutcomes(of: key, since: firstOpen))
-            try #require(strange.isEmpty, "\(key) led to \(strange), owners \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)")
+            try #require(
+                strange.isEmpty,
+                "\(key) led to \(strange); \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)")
         }
         for reading in readings where reading.outcome != .incomplete {
             let since = openSince[reading.epoch - 1]
@@ -186,7 +190,8 @@ struct Simulation {
     private func passingOutcomes(of key: FrontendKey, since first: Int) -> Set<Outcome> {
         let window = meshes[first...]
         var outcomes: Set<Outcome> = []
-        // In full maps a service that takes over an address may have to wait for the room of the one that goes.
+        // In full maps a service that takes over an address may have to wait for the room of the one that
+        // goes.
         let owners = Set(window.map { $0.owner(of: key)?.0 })
         if isSmall, isRestarting || owners.count > 1 || owners == [nil] {
             outcomes = [.undeclaredPort, .notAService]
@@ -238,7 +243,8 @@ struct Simulation {
         try #require((value.flags & 1 != 0) == (expected.affinityTimeout != nil), place)
         let choices = lookup.choices(of: id)
         if expected.isObserved {
-            let isKnown = expected.targets.isEmpty || expected.policy != .random
+            let isKnown =
+                expected.targets.isEmpty || expected.policy != .random
                 || Set(choices.keys) == expected.outcomes
             try #require(isKnown, "\(name) at \(key); \(place)")
             return
@@ -267,7 +273,8 @@ struct Simulation {
             } else {
                 let counts = wanted.entryCounts
                 let isTooLarge =
-                    maps.counts.frontends + counts.frontends + wanted.addresses.count > maps.frontends.capacity
+                    maps.counts.frontends + counts.frontends + wanted.addresses.count
+                    > maps.frontends.capacity
                     || maps.counts.services + counts.services > maps.services.capacity
                     || maps.counts.slots + counts.slots > maps.slots.capacity
                     || maps.counts.tables + counts.tables > maps.tables.capacity

@@ -42,7 +42,7 @@ int kmesh_is_namespace_file(const char *path);
 /* Names the calling thread; longer names are cut to 15 characters. */
 void kmesh_name_thread(const char *name);
 
-/* From now on each of these signals is a byte, its number, in the pipe whose read end is returned. Call it once. */
+/* From now on each signal is a byte, its number, in the pipe whose read end is returned. Call it once. */
 int kmesh_signal_pipe(const int *numbers, int count);
 
 #endif

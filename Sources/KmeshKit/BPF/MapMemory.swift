@@ -20,7 +20,8 @@ public struct MapMemory: Sendable {
         let entries = known.map { UInt64($0) } ?? countEntries()
         let evictions = created.flatMap { created in entries.map { created - min($0, created) } }
         return MapSnapshot(
-            name: name, capacity: UInt64(facts.capacity), entries: entries, evictions: evictions, bytes: bytes)
+            name: name, capacity: UInt64(facts.capacity), entries: entries, evictions: evictions, bytes: bytes
+        )
     }
 
     /// Walks the keys of a hash map; `nil` for other maps and when the kernel refuses.

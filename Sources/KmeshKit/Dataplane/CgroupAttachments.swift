@@ -8,8 +8,9 @@ public struct CgroupAttachments: Sendable {
         self.cgroupPath = cgroupPath
     }
 
-    /// Puts each hook's program in force. A pinned link gets the new program in one step, so that no connection
-    /// goes by unseen; else the program is attached and the link pinned. From here on traffic is steered.
+    /// Puts each hook's program in force. A pinned link gets the new program in one step, so that no
+    /// connection goes by unseen; else the program is attached and the link pinned. From here on traffic is
+    /// steered.
     /// - Parameter programs: the loaded program of each hook that is wanted.
     public func apply(_ programs: [CgroupHook: SharedDescriptor]) throws(BPFError) {
         let cgroup = try openCgroup()

@@ -2,8 +2,9 @@
 internal import CKmeshABI
 
 extension L4Dataplane {
-    /// Every entry that is missing, different, damaged or should not be there, in terms of services and addresses.
-    /// Where writes wait, their entries differ. Before the first configuration is applied nothing is wanted.
+    /// Every entry that is missing, different, damaged or should not be there, in terms of services and
+    /// addresses. Where writes wait, their entries differ. Before the first configuration is applied nothing
+    /// is wanted.
     public func verify() throws(MapError) -> [Difference] {
         let maps = reconciler.maps
         let texts = EntryTexts(of: self)
@@ -147,7 +148,9 @@ private struct EntryTexts {
         let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
         var text = policy.map(\.rawValue) ?? "unknown policy \(value.policy)"
         text += ", \(value.endpointCount) endpoints in tier \(value.tier)"
-        if value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 { text += ", affinity \(value.affinityTimeout) s" }
+        if value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 {
+            text += ", affinity \(value.affinityTimeout) s"
+        }
         if value.flags & KMESH_SERVICE_STRICT.rawValue != 0 { text += ", none where its locality asks" }
         return text
     }

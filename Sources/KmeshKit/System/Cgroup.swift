@@ -9,7 +9,8 @@ public struct Cgroup: Hashable, Sendable {
         self.path = path
     }
 
-    /// Where cgroup v2 is mounted: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` beside version 1. `nil`: nowhere.
+    /// Where cgroup v2 is mounted: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` beside version 1. `nil`:
+    /// nowhere.
     public static func mountPoint() throws(Errno) -> String? {
         try Mounts.all().last { $0.kind == "cgroup2" }?.path
     }
@@ -57,7 +58,8 @@ public struct Cgroup: Hashable, Sendable {
         }
     }
 
-    /// Removes the group and those below it. `EBUSY` while processes are left; a group that is not there is fine.
+    /// Removes the group and those below it. `EBUSY` while processes are left; a group that is not there is
+    /// fine.
     public func removeTree() throws(Errno) {
         for child in try children() { try child.removeTree() }
         do throws(Errno) {

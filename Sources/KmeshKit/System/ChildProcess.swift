@@ -46,8 +46,8 @@ extension Program {
         public var text: String { String(decoding: output, as: UTF8.self) }
     }
 
-    /// Runs it to its end with empty input and takes its output; standard error too with `mergingError`, else that
-    /// is the caller's own. More than `limit` bytes are `EFBIG`; then it is ended.
+    /// Runs it to its end with empty input and takes its output; standard error too with `mergingError`, else
+    /// that is the caller's own. More than `limit` bytes are `EFBIG`; then it is ended.
     public func run(mergingError: Bool = false, limit: Int = 16 << 20) throws -> Outcome {
         var ends: [Int32] = [-1, -1]
         try syscall { unsafe kmesh_pipe(&ends) }

@@ -85,8 +85,8 @@ public enum Files {
         }
     }
 
-    /// Gives an existing file new content in place, so that mounts of it show that too; it is made when missing.
-    /// The new bytes are written before old ones are cut off: a reader never sees an empty file.
+    /// Gives an existing file new content in place, so that mounts of it show that too; it is made when
+    /// missing. The new bytes are written before old ones are cut off: a reader never sees an empty file.
     public static func overwrite(_ path: String, with bytes: [UInt8]) throws(Errno) {
         let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT, mode: 0o644)
         try file.write(bytes)

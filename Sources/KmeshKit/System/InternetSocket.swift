@@ -30,7 +30,8 @@ public enum InternetSocket {
         return socket
     }
 
-    /// A non-blocking datagram socket on all addresses, IPv4 and IPv6, for `receiveDatagram` and `sendDatagram`.
+    /// A non-blocking datagram socket on all addresses, IPv4 and IPv6, for `receiveDatagram` and
+    /// `sendDatagram`.
     public static func bindDatagram(port: UInt16) throws(Errno) -> FileDescriptor {
         let socket = try make(datagram)
         let number = socket.number
@@ -61,7 +62,8 @@ public enum InternetSocket {
         try syscall { unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) }
     }
 
-    /// A waiting connection, non-blocking and without delay of small writes, and its peer. `EAGAIN` when none waits.
+    /// A waiting connection, non-blocking and without delay of small writes, and its peer. `EAGAIN` when none
+    /// waits.
     public static func accept(
         _ listener: borrowing FileDescriptor, _ peer: inout SocketAddress
     ) throws(Errno) -> FileDescriptor {

@@ -1,4 +1,5 @@
-/// Writes and reads the messages of netlink(7): a header, a fixed body, then attributes, each padded to four bytes.
+/// Writes and reads the messages of netlink(7): a header, a fixed body, then attributes, each padded to four
+/// bytes.
 internal import CLinux
 
 /// A request that grows by attributes.

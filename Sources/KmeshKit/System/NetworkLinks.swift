@@ -73,8 +73,8 @@ extension Netlink {
         }
     }
 
-    /// Keeps the kernel from giving the link a link-local address by itself, with the second or two of duplicate
-    /// detection that such an address waits. To be called before the link is up.
+    /// Keeps the kernel from giving the link a link-local address by itself, with the second or two of
+    /// duplicate detection that such an address waits. To be called before the link is up.
     public mutating func omitLinkLocalAddress(_ link: NetworkLink) throws(NetlinkError) {
         try request(Int(RTM_NEWLINK), body: linkBody(index: link.index)) { request in
             request.nest(Int(IFLA_AF_SPEC)) { families in

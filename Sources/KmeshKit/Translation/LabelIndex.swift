@@ -1,4 +1,5 @@
-/// Finds the workloads that a selector picks and the services that pick a workload, without a walk of the mesh.
+/// Finds the workloads that a selector picks and the services that pick a workload, without a walk of the
+/// mesh.
 ///
 /// Workloads of a namespace with the same labels form a group, as replicas do; services pick groups.
 struct LabelIndex: Sendable {

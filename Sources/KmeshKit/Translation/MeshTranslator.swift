@@ -1,8 +1,8 @@
 /// Translates Kubernetes objects into the mesh's model, step by step.
 ///
 /// A step costs in proportion to what it changes. It is applied as a whole: when it is refused, nothing has
-/// changed. First the objects are put into the indices, which marks what depends on them; then what is marked is
-/// translated again and compared with what was emitted before.
+/// changed. First the objects are put into the indices, which marks what depends on them; then what is marked
+/// is translated again and compared with what was emitted before.
 public struct MeshTranslator: Sendable {
     let clusterDomain: String
 

@@ -1,4 +1,5 @@
-/// The server that stands in where a container's program is not on this machine. It says who asked whom for what.
+/// The server that stands in where a container's program is not on this machine. It says who asked whom for
+/// what.
 internal import KmeshKit
 
 public struct EchoOptions: Sendable {
@@ -27,7 +28,8 @@ public final class EchoServer {
     /// By descriptor, which the kernel keeps small.
     private var connections: [EchoConnection?] = []
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    /// Given up for a moment when descriptors run out, so that waiting clients are turned away and not left waiting.
+    /// Given up for a moment when descriptors run out, so that waiting clients are turned away and not left
+    /// waiting.
     private var reserve: OwnedSocket?
 
     public init(_ options: EchoOptions) throws {

@@ -1,5 +1,5 @@
-/// The network of one sandbox: a namespace for the node with a bridge, and one for each pod with a veth pair to it.
-/// Nothing of it is in the machine's own namespace.
+/// The network of one sandbox: a namespace for the node with a bridge, and one for each pod with a veth pair
+/// to it. Nothing of it is in the machine's own namespace.
 internal import KmeshKit
 
 struct NodeNetwork: ~Copyable {
@@ -85,7 +85,8 @@ struct NodeNetwork: ~Copyable {
             let gateway = AddressPlan.pods.address(1, family)
             let any = family == .v4 ? IPAddress(v4: 0) : IPAddress(high: 0, low: 0)
             try inside.addRoute(NetworkRoute(any, 0, .gateway(gateway)))
-            // Here too: an answer from the node comes while connect() holds the socket, and is then not heard.
+            // Here too: an answer from the node comes while connect() holds the socket, and is then not
+            // heard.
             try inside.refuseServices(family)
         }
         if families.contains(.v6) { try inside.addLinkLocalAddress(number, interface) }

@@ -1,4 +1,5 @@
-/// Decides what runs in a pod: the containers' own programs, and the built-in server for those that are not here.
+/// Decides what runs in a pod: the containers' own programs, and the built-in server for those that are not
+/// here.
 internal import KmeshKit
 internal import KmeshYAML
 

@@ -57,7 +57,8 @@ struct SandboxDaemon {
         return status
     }
 
-    /// That this pod is to be steered: it is on the daemon's node, has a namespace of its own and does not refuse.
+    /// That this pod is to be steered: it is on the daemon's node, has a namespace of its own and does not
+    /// refuse.
     func wants(_ pod: ResolvedMesh.Pod) -> Bool {
         pod.record.node == settings.nodeName && !pod.template.usesHostNetwork
             && pod.template.annotations[Self.redirectionAnnotation] != "disabled"

@@ -1,4 +1,5 @@
-/// Where a sandbox keeps its things. All follows from its name, so that it can be taken away without any record.
+/// Where a sandbox keeps its things. All follows from its name, so that it can be taken away without any
+/// record.
 public import KmeshKit
 
 public struct SandboxPaths: Hashable, Sendable {

@@ -15,8 +15,8 @@ enum AddressPlan {
     /// A Linux bridge has 1023 ports at most.
     static let podLimit = 1000
 
-    /// The first free number from `next` on, and from the start of the range when it is used up. A number that
-    /// has just become free is thus not given out at once: somebody may still talk to its old owner.
+    /// The first free number from `next` on, and from the start of the range when it is used up. A number
+    /// that has just become free is thus not given out at once: somebody may still talk to its old owner.
     static func free(from next: Int, in numbers: ClosedRange<Int>, taken: Set<Int>) -> Int? {
         let start = numbers.contains(next) ? next : numbers.lowerBound
         return (start...numbers.upperBound).first { !taken.contains($0) }

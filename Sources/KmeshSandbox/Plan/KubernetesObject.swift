@@ -34,8 +34,7 @@ struct KubernetesObject: Hashable, Sendable {
         let namespace = metadata["namespace"]?.string ?? "default"
         for part in [name, namespace] where !part.isKubernetesName {
             throw SandboxError(
-                "line \(metadata.line): \(kind): \"\(part)\" is no name: use small letters, digits, '-' and '.'"
-            )
+                "line \(metadata.line): \(kind): \"\(part)\" is no name: use small letters, digits, - and .")
         }
         self.kind = kind
         self.name = name

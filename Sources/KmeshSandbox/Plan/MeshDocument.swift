@@ -1,4 +1,5 @@
-/// The resolved mesh: the file's objects with the addresses that the sandbox gave, as a cluster would show them.
+/// The resolved mesh: the file's objects with the addresses that the sandbox gave, as a cluster would show
+/// them.
 internal import KmeshKit
 internal import KmeshYAML
 

@@ -1,5 +1,5 @@
-/// What a sandbox has given out: settings, addresses, names. Written at each step, so that the next command, or
-/// the one after a crash, knows it.
+/// What a sandbox has given out: settings, addresses, names. Written at each step, so that the next command,
+/// or the one after a crash, knows it.
 public import KmeshKit
 internal import KmeshYAML
 

@@ -59,8 +59,9 @@ extension Schema {
             activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks
             ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostname hostnameOverride
             imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName
-            readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName schedulingGates
-            schedulingGroup securityContext serviceAccount serviceAccountName setHostnameAsFQDN
+            readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName
+            schedulingGates schedulingGroup securityContext serviceAccount
+            serviceAccountName setHostnameAsFQDN
             shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
             topologySpreadConstraints volumes workloadRef
             """,
