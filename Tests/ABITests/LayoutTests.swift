@@ -17,7 +17,9 @@ import Testing
 
     private func words<Value>(of value: Value) -> [UInt32] {
         unsafe withUnsafeBytes(of: value) { bytes in
-            stride(from: 0, to: bytes.count, by: 4).map { unsafe bytes.load(fromByteOffset: $0, as: UInt32.self) }
+            stride(from: 0, to: bytes.count, by: 4).map {
+                unsafe bytes.load(fromByteOffset: $0, as: UInt32.self)
+            }
         }
     }
 
@@ -48,7 +50,8 @@ import Testing
         let key = kmesh_frontend_key(address: cAddress, port: 0x1122, protocol: 17, pad: 0)
         expect(
             MapEntry(
-                FrontendKey(address: address, port: 0x1122, transport: .udp), FrontendValue(serviceID: 0xa1b2_c3d4)),
+                FrontendKey(address: address, port: 0x1122, transport: .udp),
+                FrontendValue(serviceID: 0xa1b2_c3d4)),
             is: key, kmesh_frontend(service_id: 0xa1b2_c3d4, seal: 0))
         #expect(MemoryLayout.offset(of: \kmesh_frontend.seal) == 4)
         let marker = kmesh_frontend_key(address: cAddress, port: 0, protocol: 0, pad: 0)
@@ -61,7 +64,8 @@ import Testing
         expect(
             MapEntry(
                 ServiceMapKey(serviceID: 0x99),
-                ServiceValue(policy: 0x11, flags: 0x22, tier: 0x33, endpointCount: 0x44, affinityTimeout: 0x55)),
+                ServiceValue(
+                    policy: 0x11, flags: 0x22, tier: 0x33, endpointCount: 0x44, affinityTimeout: 0x55)),
             is: kmesh_service_key(service_id: 0x99), value)
         #expect(MemoryLayout.offset(of: \kmesh_service.seal) == 20)
     }

@@ -46,7 +46,8 @@ import Testing
                             uid: "Pod/namespace-\(index % 100)/\(name)", name: name,
                             namespace: "namespace-\(index % 100)",
                             addresses: [IPAddress(v4: 0x0b00_0000 + UInt32(index * 10 + pod))],
-                            locality: Locality(region: "region-1", zone: "zone-\(pod % 3)", node: "node-\(pod)"),
+                            locality: Locality(
+                                region: "region-1", zone: "zone-\(pod % 3)", node: "node-\(pod)"),
                             memberships: [membership])))
             }
         }

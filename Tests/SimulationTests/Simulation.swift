@@ -163,7 +163,10 @@ struct Simulation {
         let (seen, readings, writes) = auditor.end()
         for (key, outcomes) in seen {
             let strange = outcomes.subtracting(passingOutcomes(of: key, since: firstOpen))
-            try #require(strange.isEmpty, "\(key) led to \(strange), owners \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)")
+            try #require(
+                strange.isEmpty,
+                "\(key) led to \(strange), owners \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)"
+            )
         }
         for reading in readings where reading.outcome != .incomplete {
             let since = openSince[reading.epoch - 1]
@@ -238,7 +241,8 @@ struct Simulation {
         try #require((value.flags & 1 != 0) == (expected.affinityTimeout != nil), place)
         let choices = lookup.choices(of: id)
         if expected.isObserved {
-            let isKnown = expected.targets.isEmpty || expected.policy != .random
+            let isKnown =
+                expected.targets.isEmpty || expected.policy != .random
                 || Set(choices.keys) == expected.outcomes
             try #require(isKnown, "\(name) at \(key); \(place)")
             return
@@ -267,7 +271,8 @@ struct Simulation {
             } else {
                 let counts = wanted.entryCounts
                 let isTooLarge =
-                    maps.counts.frontends + counts.frontends + wanted.addresses.count > maps.frontends.capacity
+                    maps.counts.frontends + counts.frontends + wanted.addresses.count
+                    > maps.frontends.capacity
                     || maps.counts.services + counts.services > maps.services.capacity
                     || maps.counts.slots + counts.slots > maps.slots.capacity
                     || maps.counts.tables + counts.tables > maps.tables.capacity

@@ -8,7 +8,8 @@ struct World {
     private(set) var random: SplitMix64
 
     static let localNode = "n1"
-    static let virtualAddresses = (1...8).map { IPAddress(v4: 0x0a60_0000 + $0) }
+    static let virtualAddresses =
+        (1...8).map { IPAddress(v4: 0x0a60_0000 + $0) }
         + (1...4).map { IPAddress(high: 0xfd00 << 48, low: $0) }
     static let ports: [UInt16] = [53, 80, 443]
 
@@ -36,7 +37,9 @@ struct World {
         return (0..<count).map { _ in change() }
     }
 
-    mutating func chance(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &random) < probability }
+    mutating func chance(_ probability: Double) -> Bool {
+        Double.random(in: 0..<1, using: &random) < probability
+    }
     mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
 
     private mutating func pick<Element>(_ elements: [Element]) -> Element {
@@ -156,7 +159,8 @@ struct World {
     }
 
     private mutating func place() -> Locality {
-        Locality(region: pick(["r1", "r1", "r2", ""]), zone: pick(["z1", "z2", ""]), node: "n\(number(1...3))")
+        Locality(
+            region: pick(["r1", "r1", "r2", ""]), zone: pick(["z1", "z2", ""]), node: "n\(number(1...3))")
     }
 
     private mutating func weight() -> UInt32 { pick([0, 1, 1, 1, 2, 5, 100]) }

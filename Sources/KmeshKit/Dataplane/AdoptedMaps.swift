@@ -18,7 +18,9 @@ struct AdoptedMaps: Sendable {
         for value in frontends.entries.values { references[value.serviceID, default: 0] += 1 }
         occupancy.frontends = frontends.entries.count + frontends.damaged.count
         let services = try maps.services.contents()
-        for (key, value) in services.entries { ports[key.serviceID, default: AdoptedPort()].value = .found(value) }
+        for (key, value) in services.entries {
+            ports[key.serviceID, default: AdoptedPort()].value = .found(value)
+        }
         for key in services.damaged { ports[key.serviceID, default: AdoptedPort()].value = .damaged }
         occupancy.services = services.entries.count + services.damaged.count
         let slots = try maps.slots.contents()
@@ -45,7 +47,9 @@ struct AdoptedMaps: Sendable {
     }
 
     /// Keeps digests only: a table is large.
-    private static func readTables(_ maps: L4Maps, _ ports: inout [UInt32: AdoptedPort]) throws(MapError) -> Int {
+    private static func readTables(
+        _ maps: L4Maps, _ ports: inout [UInt32: AdoptedPort]
+    ) throws(MapError) -> Int {
         let tables = try maps.tables.contents()
         for (key, value) in tables.entries {
             ports[key.serviceID, default: AdoptedPort()].table = .found(value.digest)

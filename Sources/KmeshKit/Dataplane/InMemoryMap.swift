@@ -169,7 +169,8 @@ public struct InMemoryL4Maps: Sendable {
     }
 
     public var writeCount: Int {
-        frontends.writeCount + services.writeCount + slots.writeCount + tables.writeCount + endpoints.writeCount
+        frontends.writeCount + services.writeCount + slots.writeCount + tables.writeCount
+            + endpoints.writeCount
     }
 
     public func setFault(_ fault: MapFault?) {

@@ -147,7 +147,9 @@ private struct EntryTexts {
         let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
         var text = policy.map(\.rawValue) ?? "unknown policy \(value.policy)"
         text += ", \(value.endpointCount) endpoints in tier \(value.tier)"
-        if value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 { text += ", affinity \(value.affinityTimeout) s" }
+        if value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 {
+            text += ", affinity \(value.affinityTimeout) s"
+        }
         if value.flags & KMESH_SERVICE_STRICT.rawValue != 0 { text += ", none where its locality asks" }
         return text
     }

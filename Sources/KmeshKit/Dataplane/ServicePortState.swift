@@ -87,7 +87,9 @@ struct ServicePortState: Hashable, Sendable {
                 key: key, frontends: frontends, policy: .random,
                 affinityTimeout: hasAffinity ? value.affinityTimeout : nil,
                 isStrictlyUnmatched: placed.isEmpty && value.flags & KMESH_SERVICE_STRICT.rawValue != 0,
-                endpoints: placed.map { WantedEndpoint(identity: $0.identity, tier: $0.tier, weight: $0.weight) }))
+                endpoints: placed.map {
+                    WantedEndpoint(identity: $0.identity, tier: $0.tier, weight: $0.weight)
+                }))
     }
 
     /// The changes that remove the port, all but those of frontends.
