@@ -38,7 +38,7 @@ import Testing
         #expect(throws: MapError.self) { try map.remove([ServiceMapKey(serviceID: 1)]) }
         map.setFault(nil)
         try map.remove([ServiceMapKey(serviceID: 1)])
-        #expect(map.writeCount == 11)
+        #expect(map.writeCount == 10)
     }
 
     @Test func damagedEntriesAreToldApart() throws {
