@@ -69,6 +69,7 @@ let package = Package(
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
+        tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
         tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
         tests("TranslationTests", ["KmeshKit"]),

@@ -69,7 +69,8 @@ public actor DualEngine: DataplaneEngine {
 
     public func snapshot() async -> EngineSnapshot {
         guard let running else { return EngineSnapshot(mode: mode) }
-        var snapshot = running.dataplane.snapshot(mode: mode)
+        var snapshot = EngineSnapshot(mode: mode)
+        running.dataplane.describe(in: &snapshot)
         snapshot.enrolled = running.enrolled.values.sorted { $0.pod < $1.pod }
         snapshot.reasons = running.kernel.reasonCounts()
         snapshot.maps = running.kernel.mapSnapshots(counts: running.dataplane.entryCounts)

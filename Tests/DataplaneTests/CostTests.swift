@@ -3,7 +3,8 @@ import Testing
 
 @testable import KmeshKit
 
-/// What a large mesh costs. Only optimized builds are held to it: `swift test -c release -Xswiftc -enable-testing`.
+/// What a large mesh costs. Only optimized builds are held to it: `swift test -c release -Xswiftc
+/// -enable-testing`.
 @Suite(.serialized) struct CostTests {
     private static let isOptimized: Bool = {
         var isOptimized = true
@@ -89,8 +90,8 @@ import Testing
         #expect(change < .microseconds(200))
     }
 
-    /// The stores and states alone: maps that keep nothing. Applied bit by bit, so that the updates themselves do
-    /// not count.
+    /// The stores and states alone: maps that keep nothing. Applied bit by bit, so that the updates
+    /// themselves do not count.
     @Test func aWorkloadTakesLittleMemory() throws {
         let services = Self.isOptimized ? 10_000 : 300
         let before = try residentBytes()
@@ -99,9 +100,11 @@ import Testing
             #expect(dataplane.apply(mesh(first..<(first + 100))).rejected.isEmpty)
         }
         let bytes = (try residentBytes() - before) / (services * 10)
-        print("CostTests: \(bytes) bytes for each workload")
         #expect(dataplane.workloadCount == services * 10)
-        if Self.isOptimized { #expect(bytes <= 800) }
+        // A small mesh drowns in what other tests take meanwhile.
+        guard Self.isOptimized else { return }
+        print("CostTests: \(bytes) bytes for each workload")
+        #expect(bytes <= 800)
     }
 
     private func residentBytes() throws -> Int {

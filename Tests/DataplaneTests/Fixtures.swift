@@ -24,7 +24,8 @@ func workload(
         memberships: services.map {
             Membership(
                 service: key($0),
-                ports: [PortMapping(servicePort: 80, transport: .tcp, targetPort: targetPort)], health: health)
+                ports: [PortMapping(servicePort: 80, transport: .tcp, targetPort: targetPort)], health: health
+            )
         })
 }
 
@@ -89,7 +90,8 @@ struct Rig {
                 return maps.slots.value(of: slot)?.endpointID ?? 0
             }
         } else {
-            chosen = value.endpointCount == 0
+            chosen =
+                value.endpointCount == 0
                 ? [] : maps.tables.value(of: ServiceMapKey(serviceID: id))?.endpointIDs ?? []
         }
         return chosen.map {

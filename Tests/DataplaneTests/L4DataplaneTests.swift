@@ -122,8 +122,10 @@ import Testing
         var rig = Rig()
         let preference = LocalityPreference(mode: .failover, scopes: [.region, .zone])
         let far = workload("far", ["10.1.0.1"], serving: ["a"], locality: Locality(region: "r2", zone: "z9"))
-        let near = workload("near", ["10.1.0.2"], serving: ["a"], locality: Locality(region: "r1", zone: "z2"))
-        let here = workload("here", ["10.1.0.3"], serving: ["a"], locality: Locality(region: "r1", zone: "z1"))
+        let near = workload(
+            "near", ["10.1.0.2"], serving: ["a"], locality: Locality(region: "r1", zone: "z2"))
+        let here = workload(
+            "here", ["10.1.0.3"], serving: ["a"], locality: Locality(region: "r1", zone: "z1"))
         rig.apply([
             put(service("a", ["10.0.0.1"], locality: preference)), put(far), put(near), put(here),
             .upsert(.node(Node(name: "n1", region: "r1", zone: "z1"))),

@@ -32,7 +32,9 @@ import Testing
 
     @Test func aRefusalMayRefuseOthers() throws {
         var rig = Rig()
-        rig.apply([put(service("a", ["10.0.0.1"])), put(service("b", ["10.0.0.2"])), put(service("c", ["10.0.0.3"]))])
+        rig.apply([
+            put(service("a", ["10.0.0.1"])), put(service("b", ["10.0.0.2"])), put(service("c", ["10.0.0.3"])),
+        ])
         // a wants what c keeps, so b cannot have what a keeps.
         let rejected = rig.apply([put(service("b", ["10.0.0.1"])), put(service("a", ["10.0.0.3"]))]).rejected
         #expect(Set(rejected.map(\.name)) == [.service(key("a")), .service(key("b"))])
@@ -45,7 +47,8 @@ import Testing
 
     @Test func aLongChainOfExchangesEnds() throws {
         var rig = Rig()
-        rig.apply((1...30).map { put(service("s\($0)", ["10.0.0.\($0)"])) } + [put(service("t", ["10.0.0.31"]))])
+        rig.apply(
+            (1...30).map { put(service("s\($0)", ["10.0.0.\($0)"])) } + [put(service("t", ["10.0.0.31"]))])
         // Each wants its neighbour's address, and the last one's neighbour stays.
         let rejected = rig.apply((1...30).map { put(service("s\($0)", ["10.0.0.\($0 + 1)"])) }).rejected
         #expect(rejected.count == 30)
@@ -70,7 +73,8 @@ import Testing
         rig.apply([put(a), put(b)] + workloads(3, serving: ["a", "b"]).map(put))
         #expect(rig.dataplane.rejections.count == 1)
         #expect(rig.dataplane.rejections[key("b")]?.contains("raise its capacity") == true)
-        #expect(rig.serviceID("10.0.0.2") == nil && rig.serviceID("fd00::2") == nil && !rig.hasMarker("10.0.0.2"))
+        #expect(
+            rig.serviceID("10.0.0.2") == nil && rig.serviceID("fd00::2") == nil && !rig.hasMarker("10.0.0.2"))
         #expect(rig.choices("10.0.0.1").count == 3)
         #expect(try rig.dataplane.verify() == [])
         rig.apply([remove(a)])
@@ -107,8 +111,11 @@ import Testing
         twice.ports += twice.ports
         let rejected = rig.apply([
             put(twice), put(service("zero", ["10.0.0.2"], ports: [0])), put(service("any", ["0.0.0.0"])),
-            put(service("deep", ["10.0.0.3"], locality: LocalityPreference(
-                mode: .failover, scopes: Array(repeating: .zone, count: 6)))),
+            put(
+                service(
+                    "deep", ["10.0.0.3"],
+                    locality: LocalityPreference(
+                        mode: .failover, scopes: Array(repeating: .zone, count: 6)))),
             put(service("good", ["10.0.0.4"])),
         ]).rejected
         #expect(Set(rejected.map(\.name)) == Set(["twice", "zero", "any", "deep"].map { .service(key($0)) }))

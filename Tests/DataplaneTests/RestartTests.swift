@@ -13,13 +13,14 @@ import Testing
             put(service("d", ["10.0.0.4"], locality: zones)),
             put(service("e", ["10.0.0.4"], ports: [9])),
             .upsert(.node(Node(name: "n1", region: "r", zone: "z1"))),
-        ] + all.enumerated().map { index, workload in
-            var workload = workload
-            workload.locality.zone = "z\(index % 3)"
-            workload.weight = UInt32(1 + index % 4)
-            if index % 7 == 0 { workload.memberships[0].health = .terminating }
-            return put(workload)
-        }
+        ]
+            + all.enumerated().map { index, workload in
+                var workload = workload
+                workload.locality.zone = "z\(index % 3)"
+                workload.weight = UInt32(1 + index % 4)
+                if index % 7 == 0 { workload.memberships[0].health = .terminating }
+                return put(workload)
+            }
     }
 
     @Test func anUnchangedRestartWritesNothing() throws {
@@ -43,7 +44,8 @@ import Testing
         rig.apply(configuration)
         let id = rig.serviceID("10.0.0.1")
         try rig.restart()
-        let result = rig.apply(configuration.dropLast() + [put(workload("new", ["10.9.0.1"], serving: ["a"]))])
+        let result = rig.apply(
+            configuration.dropLast() + [put(workload("new", ["10.9.0.1"], serving: ["a"]))])
         #expect(result.writes <= 16)
         #expect(rig.serviceID("10.0.0.1") == id)
         #expect(try rig.dataplane.verify() == [])
@@ -85,7 +87,8 @@ import Testing
             MapEntry(EndpointKey(serviceID: 0, endpointID: 1), EndpointValue(address: address, port: 1)),
         ])
         try rig.maps.tables.upsert([
-            MapEntry(ServiceMapKey(serviceID: other), TableValue(endpointIDs: Array(repeating: 3, count: 16381)))
+            MapEntry(
+                ServiceMapKey(serviceID: other), TableValue(endpointIDs: Array(repeating: 3, count: 16381)))
         ])
         rig.maps.services.damage(ServiceMapKey(serviceID: id))
         rig.maps.slots.damage(SlotKey(serviceID: id, tier: 0, index: 3))

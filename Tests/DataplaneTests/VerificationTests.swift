@@ -36,17 +36,21 @@ import Testing
                 "km_frontend[10.0.0.1]: wanted the mark of an address, found nothing",
                 "km_frontend[10.0.0.1:80/TCP]: wanted default/reviews port 80/TCP IPv4, "
                     + "found default/ratings port 80/TCP IPv6",
-                "km_service[default/reviews port 80/TCP IPv4]: wanted random, 1 endpoints in tier 0, found damaged",
-                "km_slot[default/reviews port 80/TCP IPv4 tier 3 slot 0]: wanted nothing, found 10.1.0.1:8080",
+                "km_service[default/reviews port 80/TCP IPv4]: "
+                    + "wanted random, 1 endpoints in tier 0, found damaged",
+                "km_slot[default/reviews port 80/TCP IPv4 tier 3 slot 0]: "
+                    + "wanted nothing, found 10.1.0.1:8080",
                 "km_table[default/ratings port 80/TCP IPv6]: wanted a table of 1 endpoints, "
                     + "found one with 1 other slots",
                 "km_table[unknown service 99]: wanted nothing, found a table",
-                "km_endpoint[default/reviews port 80/TCP IPv4 endpoint 1]: wanted 10.1.0.1:8080, found 10.0.0.1:9",
+                "km_endpoint[default/reviews port 80/TCP IPv4 endpoint 1]: "
+                    + "wanted 10.1.0.1:8080, found 10.0.0.1:9",
             ])
     }
 
     @Test func theSnapshotSaysWhatIsInForce() throws {
-        let snapshot = rig().dataplane.snapshot(mode: .dualEngine)
+        var snapshot = EngineSnapshot(mode: .dualEngine)
+        rig().dataplane.describe(in: &snapshot)
         #expect(snapshot.services.map(\.service) == ["default/ratings", "default/reviews"])
         #expect(snapshot.services.map(\.policy) == [.maglev, .random])
         #expect(

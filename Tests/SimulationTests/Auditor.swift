@@ -42,8 +42,8 @@ final class Auditor: Sendable {
         }
     }
 
-    /// Ends the update: what was seen after its writes, and the answers that slow readers got. Nobody reads for
-    /// longer than two updates.
+    /// Ends the update: what was seen after its writes, and the answers that slow readers got. Nobody reads
+    /// for longer than two updates.
     func end() -> (seen: [FrontendKey: Set<Outcome>], readings: [Reading], writes: Int) {
         state.withLock { state in
             let epoch = state.epoch

@@ -1,4 +1,5 @@
-// The lookup of `bpf/lib/l4_lookup.h` once more, over maps in memory: what programs can answer in this moment.
+// The lookup of `bpf/lib/l4_lookup.h` once more, over maps in memory: what programs can answer in this
+// moment.
 import CKmeshABI
 import KmeshKit
 

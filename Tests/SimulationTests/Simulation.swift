@@ -1,4 +1,5 @@
-// Drives a data plane through a random history of updates, faults, crashes and restarts, and checks every step.
+// Drives a data plane through a random history of updates, faults, crashes and restarts, and checks every
+// step.
 import KmeshKit
 import Testing
 
@@ -131,7 +132,8 @@ struct Simulation {
 
     /// What a restart left of a service that it rejected: only the data plane knows which ids it took over.
     private func observed(_ service: Service, _ markers: Set<IPAddress>) -> ExpectedService? {
-        let snapshot = dataplane.snapshot(mode: .dualEngine)
+        var snapshot = EngineSnapshot(mode: .dualEngine)
+        dataplane.describe(in: &snapshot)
         var expected = ExpectedService()
         for port in snapshot.services where port.service == service.key.description {
             let key = ExpectedService.PortKey(port: port.port, transport: port.transport, family: port.family)
@@ -165,7 +167,7 @@ struct Simulation {
             let strange = outcomes.subtracting(passingOutcomes(of: key, since: firstOpen))
             try #require(
                 strange.isEmpty,
-                "\(key) led to \(strange), owners \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)"
+                "\(key) of \(meshes[firstOpen...].map { $0.owners(of: key) }) led to \(strange); \(place)"
             )
         }
         for reading in readings where reading.outcome != .incomplete {
@@ -189,7 +191,8 @@ struct Simulation {
     private func passingOutcomes(of key: FrontendKey, since first: Int) -> Set<Outcome> {
         let window = meshes[first...]
         var outcomes: Set<Outcome> = []
-        // In full maps a service that takes over an address may have to wait for the room of the one that goes.
+        // In full maps a service that takes over an address may have to wait for the room of the one that
+        // goes.
         let owners = Set(window.map { $0.owner(of: key)?.0 })
         if isSmall, isRestarting || owners.count > 1 || owners == [nil] {
             outcomes = [.undeclaredPort, .notAService]

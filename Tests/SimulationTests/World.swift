@@ -1,4 +1,5 @@
-// A mesh that changes at random: services that share and contend for few addresses, workloads that come and go.
+// A mesh that changes at random: services that share and contend for few addresses, workloads that come and
+// go.
 import KmeshKit
 
 struct World {

@@ -1,5 +1,5 @@
-/// What a restart finds in the maps: services take over what is theirs, so that ids and slots stay as they are;
-/// whatever nobody takes is garbage.
+/// What a restart finds in the maps: services take over what is theirs, so that ids and slots stay as they
+/// are; whatever nobody takes is garbage.
 internal import CKmeshABI
 
 struct AdoptedMaps: Sendable {

@@ -13,7 +13,8 @@ extension L4Dataplane {
         var movesFrontends: Bool { !new.hasSameFrontends(as: old ?? AppliedService()) }
     }
 
-    /// Decides which of the services come into force as the configuration wants them, and queues their writes.
+    /// Decides which of the services come into force as the configuration wants them, and queues their
+    /// writes.
     mutating func plan(_ keys: [ServiceKey]) {
         var transitions: [Transition] = []
         for key in keys {

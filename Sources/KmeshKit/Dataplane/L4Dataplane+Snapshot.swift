@@ -1,9 +1,8 @@
 /// What is in force at L4, as values for people and tools.
 
 extension L4Dataplane {
-    /// Services and frontends, sorted; what is not of L4 is empty.
-    public func snapshot(mode: EngineMode) -> EngineSnapshot {
-        var snapshot = EngineSnapshot(mode: mode)
+    /// Adds services and frontends, sorted.
+    public func describe(in snapshot: inout EngineSnapshot) {
         for (key, service) in inForce.sorted(by: { $0.key < $1.key }) {
             for port in service.ports { snapshot.services.append(port.snapshot(of: key)) }
         }
@@ -13,13 +12,13 @@ extension L4Dataplane {
                 FrontendSnapshot(address: key.address, port: key.port, transport: transport, serviceID: id))
         }
         for address in frontends.markers.keys {
-            snapshot.frontends.append(FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: 0))
+            snapshot.frontends.append(
+                FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: 0))
         }
         snapshot.frontends.sort {
             ($0.address, $0.port, $0.transport?.rawValue ?? 0)
                 < ($1.address, $1.port, $1.transport?.rawValue ?? 0)
         }
-        return snapshot
     }
 }
 
@@ -31,7 +30,8 @@ extension ServicePortState {
         }
         let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
         return ServiceSnapshot(
-            id: id, service: service.description, port: key.port, transport: key.transport, family: key.family,
+            id: id, service: service.description, port: key.port, transport: key.transport,
+            family: key.family,
             policy: policy ?? .random, tier: value.tier,
             affinityTimeout: hasAffinity ? value.affinityTimeout : nil,
             endpoints: endpoints.map {

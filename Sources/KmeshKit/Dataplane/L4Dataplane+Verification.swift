@@ -2,8 +2,9 @@
 internal import CKmeshABI
 
 extension L4Dataplane {
-    /// Every entry that is missing, different, damaged or should not be there, in terms of services and addresses.
-    /// Where writes wait, their entries differ. Before the first configuration is applied nothing is wanted.
+    /// Every entry that is missing, different, damaged or should not be there, in terms of services and
+    /// addresses. Where writes wait, their entries differ. Before the first configuration is applied nothing
+    /// is wanted.
     public func verify() throws(MapError) -> [Difference] {
         let maps = reconciler.maps
         let texts = EntryTexts(of: self)

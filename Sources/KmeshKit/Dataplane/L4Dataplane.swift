@@ -1,5 +1,5 @@
-/// Steering at L4 for both engines: keeps the configuration and the maps in step, service by service. A service is
-/// in force with all of its ports or not at all, and what is refused leaves what ran before it.
+/// Steering at L4 for both engines: keeps the configuration and the maps in step, service by service. A
+/// service is in force with all of its ports or not at all, and what is refused leaves what ran before it.
 public struct L4Dataplane: Sendable {
     private let localNode: String
     var locality: Locality
@@ -22,8 +22,8 @@ public struct L4Dataplane: Sendable {
         reconciler = MapReconciler(maps: maps, occupancy: MapCounts())
     }
 
-    /// Reads the maps as an earlier run left them. The first configuration that is applied takes over what fits
-    /// to it; the rest is removed then.
+    /// Reads the maps as an earlier run left them. The first configuration that is applied takes over what
+    /// fits to it; the rest is removed then.
     public mutating func adopt() throws(MapError) {
         let found = try AdoptedMaps(reading: reconciler.maps)
         for id in found.serviceIDs { ids.reserve(id) }
@@ -31,9 +31,9 @@ public struct L4Dataplane: Sendable {
         adopted = found
     }
 
-    /// Applies `changes` as one step. `rejected` are the services that they concern and that cannot be in force;
-    /// each leaves what ran before it. A service that finds no room or whose address another one has is tried
-    /// again when something went.
+    /// Applies `changes` as one step. `rejected` are the services that they concern and that cannot be in
+    /// force; each leaves what ran before it. A service that finds no room or whose address another one has
+    /// is tried again when something went.
     public mutating func apply(
         _ changes: [ResourceChange<MeshResource>]
     ) -> (rejected: [RejectedResource], writes: Int) {
@@ -100,8 +100,8 @@ public struct L4Dataplane: Sendable {
         for key in services.keysWithLocality { affected.insert(key) }
     }
 
-    /// Lets services take over what is theirs in the maps, and queues the removal of the rest. Returns those that
-    /// found something.
+    /// Lets services take over what is theirs in the maps, and queues the removal of the rest. Returns those
+    /// that found something.
     private mutating func takeOver() -> [ServiceKey] {
         guard var found = adopted else { return [] }
         adopted = nil
@@ -122,8 +122,8 @@ public struct L4Dataplane: Sendable {
         return taken
     }
 
-    /// A service that was found and cannot become what is wanted stays as it was found. The earlier run may have
-    /// died while it changed it, so its entries are made to fit together; that takes no room.
+    /// A service that was found and cannot become what is wanted stays as it was found. The earlier run may
+    /// have died while it changed it, so its entries are made to fit together; that takes no room.
     private mutating func consolidate(_ found: [ServiceKey]) {
         for key in found where rejections[key] != nil {
             guard var service = inForce[key] else { continue }

@@ -1,6 +1,6 @@
-/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI
-/// 2016): every endpoint has a permutation of the table's slots and takes, turn by turn, its next free one.
-/// With weights, an endpoint takes turns in proportion. The table depends on the endpoints alone.
+/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al.,
+/// NSDI 2016): every endpoint has a permutation of the table's slots and takes, turn by turn, its next free
+/// one. With weights, an endpoint takes turns in proportion. The table depends on the endpoints alone.
 internal import CKmeshABI
 
 /// An endpoint's part in a table.
@@ -41,7 +41,8 @@ extension TableValue {
     }
 }
 
-/// Fills a table of `KMESH_TABLE_SLOTS` slots with endpoint ids. `shares` has between 1 and that many elements.
+/// Fills a table of `KMESH_TABLE_SLOTS` slots with endpoint ids. `shares` has between 1 and that many
+/// elements.
 func maglevTable(_ shares: [TableShare]) -> [UInt32] {
     let size = UInt32(KMESH_TABLE_SLOTS)
     precondition(!shares.isEmpty && shares.count <= Int(size), "a table has between 1 and \(size) endpoints")
@@ -61,8 +62,8 @@ func maglevTable(_ shares: [TableShare]) -> [UInt32] {
     return table
 }
 
-/// How many of `slots` each weight gets: the largest remainders round up, so that the sum is exact and no share
-/// is wrong by a whole slot. A weight whose share is far below one slot may get none.
+/// How many of `slots` each weight gets: the largest remainders round up, so that the sum is exact and no
+/// share is wrong by a whole slot. A weight whose share is far below one slot may get none.
 func slotQuotas(_ weights: [UInt32], slots: Int) -> [Int] {
     let total = weights.reduce(UInt64(0)) { $0 + UInt64($1) }
     precondition(total > 0, "a table needs a weight above 0")
@@ -76,8 +77,8 @@ func slotQuotas(_ weights: [UInt32], slots: Int) -> [Int] {
     return quotas
 }
 
-/// The order of turns: there are as many rounds as the largest quota has, and turn `k` of a quota `q` falls into
-/// round `k * rounds / q`.
+/// The order of turns: there are as many rounds as the largest quota has, and turn `k` of a quota `q` falls
+/// into round `k * rounds / q`.
 func turns(of quotas: [Int]) -> [Int] {
     let rounds = quotas.max() ?? 0
     var starts = [Int](repeating: 0, count: rounds + 1)

@@ -26,8 +26,8 @@ struct MapBatch<Entry: KeyedEntry>: Sendable {
         insertions += other.insertions
     }
 
-    /// Adds writes that were decided later: of two writes to one key only the later one is made. Returns how many
-    /// removals turned into updates, each of which was counted as an insertion.
+    /// Adds writes that were decided later: of two writes to one key only the later one is made. Returns how
+    /// many removals turned into updates, each of which was counted as an insertion.
     mutating func supersede(with later: MapBatch) -> Int {
         guard !isEmpty else {
             self = later

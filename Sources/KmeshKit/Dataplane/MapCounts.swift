@@ -20,7 +20,8 @@ public struct MapCounts: Hashable, Sendable {
     public static var defaultCapacities: MapCounts {
         MapCounts(
             frontends: Int(KMESH_FRONTENDS_MAX), services: Int(KMESH_SERVICES_MAX),
-            slots: Int(KMESH_ENDPOINTS_MAX), tables: Int(KMESH_TABLES_MAX), endpoints: Int(KMESH_ENDPOINTS_MAX))
+            slots: Int(KMESH_ENDPOINTS_MAX), tables: Int(KMESH_TABLES_MAX),
+            endpoints: Int(KMESH_ENDPOINTS_MAX))
     }
 
     static func += (left: inout MapCounts, right: MapCounts) {

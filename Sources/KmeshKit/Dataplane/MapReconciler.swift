@@ -1,5 +1,6 @@
 /// Writes changes to the L4 maps in an order that is safe for programs that read at the same time: what is
-/// referred to is there before the reference, and goes after it. What cannot be written waits, in the same order.
+/// referred to is there before the reference, and goes after it. What cannot be written waits, in the same
+/// order.
 struct MapReconciler: Sendable {
     let maps: L4Maps
     private var pending = MapChanges()

@@ -1,5 +1,5 @@
-/// Writes lists of entries to maps in batches, tries again what fails for a moment, and takes off the lists what
-/// is done.
+/// Writes lists of entries to maps in batches, tries again what fails for a moment, and takes off the lists
+/// what is done.
 struct MapWriter {
     /// Entries that were written or removed.
     private(set) var writes = 0

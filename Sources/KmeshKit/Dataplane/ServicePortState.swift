@@ -66,7 +66,8 @@ struct ServicePortState: Hashable, Sendable {
 
     var hasAffinity: Bool { value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 }
 
-    /// Becomes what is wanted. The changes are all but those of frontends, which may belong to other services.
+    /// Becomes what is wanted. The changes are all but those of frontends, which may belong to other
+    /// services.
     mutating func update(to wanted: WantedServicePort) -> MapChanges {
         precondition(wanted.key == key, "an update leads from a service port to the same one")
         var changes = MapChanges()
@@ -78,7 +79,8 @@ struct ServicePortState: Hashable, Sendable {
         return changes
     }
 
-    /// Makes what was found in the maps fit together: of a service without a table, the endpoints that have slots.
+    /// Makes what was found in the maps fit together: of a service without a table, the endpoints that have
+    /// slots.
     mutating func consolidate() -> MapChanges {
         guard !usesTable else { return MapChanges() }
         let placed = endpoints.filter { $0.tier != EndpointTier.none }

@@ -39,7 +39,9 @@ struct ServiceProjection: Sendable {
             for mapping in membership.ports {
                 for index in wanted.indices {
                     let key = wanted[index].key
-                    guard key.port == mapping.servicePort, key.transport == mapping.transport else { continue }
+                    guard key.port == mapping.servicePort, key.transport == mapping.transport else {
+                        continue
+                    }
                     for address in addresses where address.family == key.family {
                         let identity = EndpointIdentity(address: address, port: mapping.targetPort)
                         wanted[index].endpoints.append(
@@ -50,8 +52,8 @@ struct ServiceProjection: Sendable {
         }
     }
 
-    /// Sorts the endpoints and leaves out what strict locality forbids. Where two workloads have the same address
-    /// and port, the endpoint is as good as the better one.
+    /// Sorts the endpoints and leaves out what strict locality forbids. Where two workloads have the same
+    /// address and port, the endpoint is as good as the better one.
     private func finish(_ wanted: inout WantedServicePort, of service: Service) {
         wanted.endpoints.sort {
             ($0.identity, $0.tier, $1.weight) < ($1.identity, $1.tier, $0.weight)

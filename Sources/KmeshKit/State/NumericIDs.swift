@@ -1,5 +1,5 @@
-/// Numbers for things that maps know by number. They rise, so that one that was released is not given out again
-/// before all others have been; 0 is never given out.
+/// Numbers for things that maps know by number. They rise, so that one that was released is not given out
+/// again before all others have been; 0 is never given out.
 public struct NumericIDs: Sendable {
     private var used: Set<UInt32> = []
     private var last: UInt32

@@ -1,5 +1,5 @@
-/// The workloads of the mesh by uid, and which of them serve a service. A membership may name a service that is
-/// not known yet; it waits here.
+/// The workloads of the mesh by uid, and which of them serve a service. A membership may name a service that
+/// is not known yet; it waits here.
 public struct WorkloadStore: Sendable {
     /// A workload's place in `records`.
     private typealias Handle = UInt32
@@ -72,17 +72,20 @@ public struct WorkloadStore: Sendable {
     private func matters(to service: ServiceKey, _ old: Workload?, _ new: Workload) -> Bool {
         guard let old else { return true }
         return old.addresses != new.addresses || old.locality != new.locality || old.weight != new.weight
-            || old.memberships.filter { $0.service == service } != new.memberships.filter { $0.service == service }
+            || old.memberships.filter { $0.service == service }
+                != new.memberships.filter { $0.service == service }
     }
 
-    /// Members of a service mostly have the same ports: they share one array and the service's name, which keeps a
-    /// large mesh small.
+    /// Members of a service mostly have the same ports: they share one array and the service's name, which
+    /// keeps a large mesh small.
     private func sharingStorage(_ workload: Workload) -> Workload {
         var shared = workload
         for index in shared.memberships.indices {
             let membership = shared.memberships[index]
             guard let other = members[membership.service]?.first,
-                let sample = records[Int(other)]?.memberships.first(where: { $0.service == membership.service })
+                let sample = records[Int(other)]?.memberships.first(where: {
+                    $0.service == membership.service
+                })
             else { continue }
             shared.memberships[index].service = sample.service
             if sample.ports == membership.ports { shared.memberships[index].ports = sample.ports }
