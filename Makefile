@@ -24,7 +24,7 @@ test: deps ## Run all tests, or those that match FILTER=; root runs the privileg
 	@scripts/test $(FILTER)
 
 sim: deps ## Run the simulation, with a seed of its own or SEED=
-	KMESH_SEED=$(SEED) swift test --filter SimulationTests
+	KMESH_SIM_SEED=$(SEED) swift test --filter SimulationTests
 
 fmt: ## Format the Swift and C sources
 	@scripts/install-deps lint

@@ -68,9 +68,9 @@ public actor DualEngine: DataplaneEngine {
     }
 
     public func snapshot() async -> EngineSnapshot {
+        guard let running else { return EngineSnapshot(mode: mode) }
         var snapshot = EngineSnapshot(mode: mode)
-        guard let running else { return snapshot }
-        running.dataplane.add(to: &snapshot)
+        running.dataplane.describe(in: &snapshot)
         snapshot.enrolled = running.enrolled.values.sorted { $0.pod < $1.pod }
         snapshot.reasons = running.kernel.reasonCounts()
         snapshot.maps = running.kernel.mapSnapshots(counts: running.dataplane.entryCounts)

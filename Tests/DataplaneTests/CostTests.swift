@@ -100,9 +100,11 @@ import Testing
             #expect(dataplane.apply(mesh(first..<(first + 100))).rejected.isEmpty)
         }
         let bytes = (try residentBytes() - before) / (services * 10)
-        print("CostTests: \(bytes) bytes for each workload")
         #expect(dataplane.workloadCount == services * 10)
-        if Self.isOptimized { #expect(bytes <= 800) }
+        // A small mesh drowns in what other tests take meanwhile.
+        guard Self.isOptimized else { return }
+        print("CostTests: \(bytes) bytes for each workload")
+        #expect(bytes <= 800)
     }
 
     private func residentBytes() throws -> Int {

@@ -73,7 +73,6 @@ import Testing
             #expect(rig.apply([remove(all[count / 2])]).writes <= 5)
             var changed = new
             changed.memberships[0].health = .terminating
-            // It becomes another endpoint, so that clients with affinity leave it.
             #expect(rig.apply([put(changed)]).writes <= 8)
             changed.memberships[0].ports[0].targetPort = 9
             #expect(rig.apply([put(changed)]).writes <= 8)

@@ -133,7 +133,7 @@ struct Simulation {
     /// What a restart left of a service that it rejected: only the data plane knows which ids it took over.
     private func observed(_ service: Service, _ markers: Set<IPAddress>) -> ExpectedService? {
         var snapshot = EngineSnapshot(mode: .dualEngine)
-        dataplane.add(to: &snapshot)
+        dataplane.describe(in: &snapshot)
         var expected = ExpectedService()
         for port in snapshot.services where port.service == service.key.description {
             let key = ExpectedService.PortKey(port: port.port, transport: port.transport, family: port.family)
@@ -167,7 +167,8 @@ struct Simulation {
             let strange = outcomes.subtracting(passingOutcomes(of: key, since: firstOpen))
             try #require(
                 strange.isEmpty,
-                "\(key) led to \(strange); \(meshes[firstOpen...].map { $0.owners(of: key) }); \(place)")
+                "\(key) of \(meshes[firstOpen...].map { $0.owners(of: key) }) led to \(strange); \(place)"
+            )
         }
         for reading in readings where reading.outcome != .incomplete {
             let since = openSince[reading.epoch - 1]

@@ -2,7 +2,7 @@
 
 extension L4Dataplane {
     /// Adds services and frontends, sorted.
-    public func add(to snapshot: inout EngineSnapshot) {
+    public func describe(in snapshot: inout EngineSnapshot) {
         for (key, service) in inForce.sorted(by: { $0.key < $1.key }) {
             for port in service.ports { snapshot.services.append(port.snapshot(of: key)) }
         }

@@ -6,7 +6,7 @@ public struct Workload: Hashable, Sendable {
     public var namespace: String
     public var addresses: [IPAddress]
     public var locality: Locality
-    /// Relative share under the weighted policy; 1 unless configured.
+    /// Relative share under the weighted and Maglev policies; 1 unless configured.
     public var weight: UInt32
     public var memberships: [Membership]
 
