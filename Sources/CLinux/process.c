@@ -5,7 +5,6 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
@@ -41,11 +40,6 @@ int kmesh_peer_groups(int socket, unsigned int *groups, unsigned int *count)
 		return -1;
 	*count = size / sizeof(*groups);
 	return 0;
-}
-
-int kmesh_eventfd(void)
-{
-	return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
 int kmesh_enter_network_namespace(int descriptor)

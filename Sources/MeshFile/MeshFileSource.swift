@@ -15,9 +15,9 @@ public final class MeshFileSource: Sendable {
         do throws(Errno) {
             let created = try MeshFileMailbox()
             mailbox = created
-            try BlockingThread(name: "mesh-file") {
+            try DedicatedThread.start("mesh-file") {
                 MeshFileWorker.run(path, options: options, mailbox: created)
-            }.detach()
+            }
         } catch {
             throw MeshFileError(path: path, message: "cannot watch: \(error)")
         }

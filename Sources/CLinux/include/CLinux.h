@@ -30,9 +30,6 @@ int kmesh_peer_credentials(int socket, struct kmesh_peer_credentials *credential
 /* The peer's supplementary groups; `*count` is the room on entry and the number on return. */
 int kmesh_peer_groups(int socket, unsigned int *groups, unsigned int *count);
 
-/* A non-blocking event counter. */
-int kmesh_eventfd(void);
-
 /* Moves the calling thread into a network namespace. */
 int kmesh_enter_network_namespace(int descriptor);
 

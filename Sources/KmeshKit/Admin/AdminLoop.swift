@@ -32,7 +32,8 @@ final class AdminLoop {
             let accepts = drainDeadline == nil && acceptsAgain == nil
             let numbers = connections.keys.sorted()
             var entries = [
-                PollEntry(mailbox.wakeup.descriptor, readable: true), PollEntry(listener, readable: accepts),
+                PollEntry(number: mailbox.wakeup.descriptor, readable: true),
+                PollEntry(listener, readable: accepts),
             ]
             entries += numbers.compactMap { connections[$0]?.pollEntry }
             try PollEntry.wait(&entries, timeout: timeUntilNextDeadline)

@@ -99,25 +99,25 @@ final class AdminMailbox: Sendable {
 
     private let content = Mutex(Content())
     private let counts = Mutex(AdminCounters())
-    let wakeup: EventCounter
+    let wakeup: WakeDescriptor
 
     init() throws(Errno) {
-        wakeup = try EventCounter()
+        wakeup = try WakeDescriptor()
     }
 
     func post(_ frame: [UInt8], for connection: UInt64) {
         content.withLock { $0.answers.append((connection, frame)) }
-        wakeup.signal()
+        wakeup.wake()
     }
 
     func stop() {
         content.withLock { $0.isStopping = true }
-        wakeup.signal()
+        wakeup.wake()
     }
 
     /// Takes the answers; the wish to stop stays.
     func take() -> Content {
-        wakeup.clear()
+        wakeup.drain()
         return content.withLock { content in
             defer { content.answers = [] }
             return content

@@ -1,5 +1,4 @@
-/// Waiting for several descriptors at once, and waking the thread that waits.
-internal import CLinux
+/// Waiting for several descriptors at once, outside of Swift's concurrency pool.
 internal import Glibc
 
 /// A descriptor and what to wait for. Errors and hang-ups are reported whether asked for or not.
@@ -7,10 +6,11 @@ struct PollEntry {
     private(set) var entry: pollfd
 
     init(_ descriptor: borrowing FileDescriptor, readable: Bool = false, writable: Bool = false) {
-        self.init(number: descriptor.number, events: (readable ? POLLIN : 0) | (writable ? POLLOUT : 0))
+        self.init(number: descriptor.number, readable: readable, writable: writable)
     }
 
-    init(number: Int32, events: Int32) {
+    init(number: Int32, readable: Bool = false, writable: Bool = false) {
+        let events = (readable ? POLLIN : 0) | (writable ? POLLOUT : 0)
         entry = pollfd(fd: number, events: Int16(events), revents: 0)
     }
 
@@ -33,7 +33,7 @@ public enum Poll {
     /// Waits until one of `descriptors` is readable, at most `timeout`; `nil` waits for ever.
     /// Returns those that are readable, have hung up or have failed.
     public static func readable(_ descriptors: [Int32], timeout: Duration?) throws(Errno) -> [Int32] {
-        var entries = descriptors.map { PollEntry(number: $0, events: POLLIN) }
+        var entries = descriptors.map { PollEntry(number: $0, readable: true) }
         try PollEntry.wait(&entries, timeout: timeout)
         return entries.filter(\.isReady).map(\.entry.fd)
     }
@@ -44,24 +44,4 @@ private func roundedUpMilliseconds(_ duration: Duration) -> Int32 {
     let (seconds, attoseconds) = duration.components
     let milliseconds = seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
     return Int32(clamping: max(0, milliseconds))
-}
-
-/// Wakes a thread that polls it; any thread may signal.
-final class EventCounter: Sendable {
-    let descriptor: FileDescriptor
-
-    init() throws(Errno) {
-        descriptor = FileDescriptor(owning: try syscall { kmesh_eventfd() })
-    }
-
-    func signal() {
-        var one: UInt64 = 1
-        // Fails only when the counter is at its end, and then the thread is awake anyway.
-        _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
-    }
-
-    func clear() {
-        var count: UInt64 = 0
-        _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
-    }
 }
