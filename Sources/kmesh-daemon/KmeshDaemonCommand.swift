@@ -13,10 +13,18 @@ struct KmeshDaemonCommand: AsyncParsableCommand {
             kmesh-daemon --mesh-file <mesh-file> [<options>]
             kmesh-daemon <subcommand>
             """,
-        discussion: "`kmesh-daemon help run` lists the options.",
         version: KmeshVersion.current,
         subcommands: [RunCommand.self, UninstallCommand.self, VersionCommand.self],
         defaultSubcommand: RunCommand.self)
+
+    /// Who asks for help wants to see the flags, which are those of the default subcommand.
+    static func main() async {
+        if ["--help", "-h", "help"].contains(CommandLine.arguments.last), CommandLine.arguments.count == 2 {
+            print(RunCommand.helpMessage())
+        } else {
+            await main(nil)
+        }
+    }
 }
 
 struct VersionCommand: ParsableCommand {

@@ -5,7 +5,7 @@ public import KmeshKit
 public import Logging
 
 struct RunArguments: ParsableArguments {
-    @Option(help: "The engine: \(names(of: EngineMode.self)).")
+    @Option(help: "The engine.")
     var mode = EngineMode.dualEngine
 
     @Option(help: "The mesh: a YAML or JSON file, or a directory of such files.")
@@ -24,10 +24,10 @@ struct RunArguments: ParsableArguments {
         name: .customLong("cgroup2-path"), help: "The cgroup v2 directory. [default: where it is mounted]")
     var cgroupPath: String?
 
-    @Option(help: "A connection to a service without endpoints: \(names(of: NoEndpointVerdict.self)).")
+    @Option(help: "What happens to a connection to a service without healthy endpoints.")
     var noEndpoint = NoEndpointVerdict.refuse
 
-    @Option(help: "What stays in the kernel when the daemon is told to end: keep, remove.")
+    @Option(help: "What stays in the kernel when the daemon is told to end.")
     var onExit = ExitChoice.keep
 
     @Option(
@@ -91,8 +91,3 @@ enum ExitChoice: String, ExpressibleByArgument, CaseIterable {
 extension EngineMode: ExpressibleByArgument {}
 extension NoEndpointVerdict: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}
-
-private func names<Choice: RawRepresentable & CaseIterable>(of choice: Choice.Type) -> String
-where Choice.RawValue == String {
-    Choice.allCases.map(\.rawValue).joined(separator: ", ")
-}

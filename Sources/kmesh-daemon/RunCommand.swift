@@ -5,7 +5,14 @@ import KmeshKit
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Runs the daemon (without a subcommand, this one).")
+        commandName: "run",
+        abstract: "Steers this node's mesh traffic in the kernel (without a subcommand, this).",
+        usage: """
+            kmesh-daemon --mesh-file <mesh-file> [<options>]
+            kmesh-daemon uninstall [<options>]
+            kmesh-daemon version
+            """,
+        discussion: "Runs in the foreground until SIGTERM or SIGINT. SIGHUP reads the mesh files again.")
 
     @OptionGroup var arguments: RunArguments
 
