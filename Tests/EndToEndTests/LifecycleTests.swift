@@ -108,7 +108,7 @@ final class LifecycleTests {
         #expect(answers.allSatisfy { $0["sender"] == nil || $0["sender"] == "10.96.7.6:53" })
     }
 
-    @Test func changedMapsAreFoundByVerify() throws {
+    @Test func changedMapsAreFoundByVerifyAndRepairedByARestart() throws {
         let pins = try PinDirectory(root: "\(node.directory)/bpf", name: "dual-engine-v1")
         guard let pin = try pins.open("km_endpoint") else {
             Issue.record("km_endpoint is not pinned in \(pins.path)")
@@ -120,6 +120,12 @@ final class LifecycleTests {
         let verified = try node.control("verify")
         #expect(verified.status == 1)
         #expect(verified.output.contains("km_endpoint"), "\(verified.output)\(verified.errors)")
+
+        try node.endDaemon(SIGTERM)
+        let daemon = try node.startDaemon()
+        defer { daemon.terminate() }
+        let repaired = try node.control("verify")
+        #expect(repaired.status == 0, "a restart repairs the maps: \(repaired.output)")
     }
 
     @Test func flagsDecideWhatAMissingEndpointMeans() throws {
