@@ -126,6 +126,25 @@ struct L4LookupTests {
         #expect(later.reason == reason(KMESH_REASON_STEERED), "\(first) then \(later)")
     }
 
+    /// A use that another CPU noted after this one read the time.
+    @Test func affinityOfALaterMomentIsNotExpired() throws {
+        let harness = try LookupHarness()
+        try fill(harness.maps, count: 50, flags: KMESH_SERVICE_AFFINITY.rawValue, timeout: 600)
+        let client = IPAddress(v4: 0x0a00_0001)
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        for endpoint in UInt32(100)..<120 {
+            try harness.affinities.upsert([
+                MapEntry(
+                    AffinityKey(client: client, serviceID: 7),
+                    AffinityValue(endpointID: endpoint, lastUsed: UInt32(now.tv_sec) + 5))
+            ])
+            let verdict = try harness.look(up: frontend, client: client)
+            #expect(verdict.reason == reason(KMESH_REASON_STEERED_AFFINITY))
+            #expect(verdict.endpoint == IPAddress(v4: 0x0a00_0001 + endpoint - 100))
+        }
+    }
+
     @Test func aSessionKeepsItsEndpointForItsSocketOnly() throws {
         let harness = try LookupHarness()
         try fill(harness.maps, count: 50)

@@ -9,6 +9,7 @@ import Glibc
 final class LookupHarness {
     let program: BPFProgram
     let maps: L4Maps
+    let affinities: BPFMap<AffinityKey, AffinityValue>
 
     init() throws {
         guard let image = unsafe CBPFTestObjects_find("l4_lookup_test") else { throw Errno.noEntry }
@@ -25,6 +26,7 @@ final class LookupHarness {
             slots: try BPFMap(try object.map("km_slot"), name: "km_slot"),
             tables: try BPFMap(try object.map("km_table"), name: "km_table"),
             endpoints: try BPFMap(try object.map("km_endpoint"), name: "km_endpoint"))
+        affinities = try BPFMap(try object.map("km_affinity"), name: "km_affinity")
     }
 
     struct Verdict: Equatable {
@@ -53,5 +55,39 @@ final class LookupHarness {
         return Verdict(
             reason: out[20], serviceID: out[12], endpoint: IPAddress(words: out[14..<18]),
             port: UInt16(truncatingIfNeeded: out[18]))
+    }
+}
+
+/// `struct kmesh_affinity_key`.
+struct AffinityKey: MapWords {
+    var client: IPAddress
+    var serviceID: UInt32
+
+    static var wordCount: Int { 5 }
+    func append(to words: inout [UInt32]) {
+        client.append(to: &words)
+        words.append(serviceID)
+    }
+}
+
+extension AffinityKey {
+    init(words: ArraySlice<UInt32>) {
+        self.init(client: IPAddress(words: words.prefix(4)), serviceID: words[words.startIndex + 4])
+    }
+}
+
+/// `struct kmesh_affinity`.
+struct AffinityValue: MapWords {
+    var endpointID: UInt32
+    var lastUsed: UInt32
+
+    static var wordCount: Int { 2 }
+    static var isSealed: Bool { true }
+    func append(to words: inout [UInt32]) { words += [endpointID, lastUsed] }
+}
+
+extension AffinityValue {
+    init(words: ArraySlice<UInt32>) {
+        self.init(endpointID: words[words.startIndex], lastUsed: words[words.startIndex + 1])
     }
 }

@@ -24,6 +24,7 @@ final class SteeringTests {
     @Test func programsReachWhatTheyDial() throws {
         try tcpReachesEveryEndpoint()
         try datagramsComeFromWhatWasDialed()
+        try datagramsOfAnEndpointDialedItselfComeFromIt()
         try refusals()
         try policies()
         try untouchedTraffic()
@@ -59,6 +60,15 @@ final class SteeringTests {
             let loose = try node.probe("client", "sendto", address, "53", "10")
             #expect(loose.allSatisfy { $0["sender"] == shown }, "\(address): \(loose)")
             #expect(Set(loose.compactMap { $0["pod"] }).count == 1, "\(address): \(loose)")
+        }
+    }
+
+    private func datagramsOfAnEndpointDialedItselfComeFromIt() throws {
+        for (address, shown) in [("10.96.7.6", "10.96.7.6:53"), ("fd00:10:96::7:6", "[fd00:10:96::7:6]:53")] {
+            let answers = try node.probe("client", "direct", address, "53")
+            #expect(answers.count == 2)
+            #expect(answers.allSatisfy { $0["sender"] == shown }, "\(answers)")
+            #expect(answers.allSatisfy { $0["endpoint"] == $0["at"] }, "\(answers)")
         }
     }
 

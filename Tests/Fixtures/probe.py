@@ -3,15 +3,19 @@
 probe.py tcp ADDRESS PORT [TIMES]         connect, ask, close: who answered, and which peer the socket shows
 probe.py udp ADDRESS PORT [TIMES]         the same with a connected datagram socket
 probe.py sendto ADDRESS PORT [TIMES]      with one unconnected datagram socket for all times
+probe.py direct ADDRESS PORT [TIMES]      to the service, then with the same socket to its endpoint: the senders seen,
+                                          first without connect, then connected and dissolved
 probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
 probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered
 probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
 An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
 """
 
+import ctypes
 import errno
 import json
 import socket
+import struct
 import sys
 import time
 
@@ -90,6 +94,25 @@ def sendto(address, port, times=1):
                 report(sender=show(sender), **fields(answer))
             except OSError as error:
                 failed(error)
+
+
+def ask(datagrams, address):
+    datagrams.sendto(b"hello", address) if address else datagrams.send(b"hello")
+    return datagrams.recvfrom(65536)
+
+
+def direct(address, port, times=1):
+    for is_connected in [False, True] * times:
+        with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
+            datagrams.settimeout(2)
+            if is_connected:
+                datagrams.connect((address, port))
+            answer, sender = ask(datagrams, None if is_connected else (address, port))
+            host, number = fields(answer)["at"].rsplit(":", 1)
+            if is_connected:
+                ctypes.CDLL(None).connect(datagrams.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+            _, endpoint = ask(datagrams, (host.strip("[]"), int(number)))
+            report(sender=show(sender), endpoint=show(endpoint), at=f"{host}:{number}")
 
 
 def again(first, first_port, second, second_port):

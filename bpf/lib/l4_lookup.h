@@ -91,7 +91,8 @@ static __always_inline int kmesh_choose_by_client(const struct kmesh_affinity_ke
 
 	if (KMESH_READ(&km_affinity, key, &affinity) != KMESH_FOUND)
 		return KMESH_AGAIN;
-	if (now_s - affinity.last_used_s > timeout_s) {
+	/* Not ahead of our clock: another CPU may have used it after this one read the time. */
+	if (now_s > affinity.last_used_s && now_s - affinity.last_used_s > timeout_s) {
 		kmesh_count(KMESH_REASON_AFFINITY_EXPIRED);
 		return KMESH_AGAIN;
 	}
@@ -203,8 +204,11 @@ static __always_inline int kmesh_l4_attempt(const struct kmesh_request *request,
 		choice->service_id = frontend.service_id;
 		return kmesh_choose(request, choice);
 	case KMESH_ABSENT:
-		return bpf_map_lookup_elem(&km_frontend, &marker) ? KMESH_REASON_UNDECLARED_PORT :
-								    KMESH_REASON_NOT_A_SERVICE;
+		if (!bpf_map_lookup_elem(&km_frontend, &marker))
+			return KMESH_REASON_NOT_A_SERVICE;
+		/* The port is there before the mark: both may have come since the first look. */
+		return bpf_map_lookup_elem(&km_frontend, &request->frontend) ? (int)KMESH_AGAIN :
+									       (int)KMESH_REASON_UNDECLARED_PORT;
 	default:
 		return KMESH_AGAIN;
 	}

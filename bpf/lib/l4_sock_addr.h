@@ -206,6 +206,25 @@ static __always_inline void kmesh_expect_reply(__u64 socket_cookie, const struct
 		kmesh_count(KMESH_REASON_NO_UDP_REPLY);
 }
 
+/* A socket that now sends to an endpoint's own address shall see replies from that address. */
+static __always_inline void kmesh_expect_untranslated(__u64 socket_cookie,
+						      const struct kmesh_sock_address *dialed)
+{
+	struct kmesh_udp_reply_key key = {
+		.socket_cookie = socket_cookie,
+		.endpoint_address = dialed->address,
+		.endpoint_port = dialed->port,
+	};
+	struct kmesh_udp_reply reply = { .frontend_address = dialed->address, .frontend_port = dialed->port };
+
+	/* Not deleted: what was created and is not there any more counts as evicted. */
+	if (!bpf_map_lookup_elem(&km_udp_reply, &key))
+		return;
+	KMESH_SEAL(&key, &reply);
+	if (bpf_map_update_elem(&km_udp_reply, &key, &reply, BPF_ANY))
+		kmesh_count(KMESH_REASON_NO_UDP_REPLY);
+}
+
 static __always_inline int kmesh_sendmsg(struct bpf_sock_addr *ctx, bool is_v4,
 					 const struct kmesh_sock_address *dialed)
 {
@@ -213,8 +232,11 @@ static __always_inline int kmesh_sendmsg(struct bpf_sock_addr *ctx, bool is_v4,
 	struct kmesh_choice choice = {};
 	int reason = kmesh_decide(ctx, dialed, cookie, &choice);
 
-	if (!kmesh_is_steered(reason))
+	if (!kmesh_is_steered(reason)) {
+		if (reason == KMESH_REASON_NOT_A_SERVICE)
+			kmesh_expect_untranslated(cookie, dialed);
 		return kmesh_conclude(reason);
+	}
 	kmesh_expect_reply(cookie, dialed, &choice);
 	kmesh_store(ctx, is_v4, &choice.endpoint.address, choice.endpoint.port);
 	kmesh_count(reason);
@@ -245,8 +267,10 @@ static __always_inline int kmesh_recvmsg(struct bpf_sock_addr *ctx, bool is_v4,
 		.endpoint_port = actual->port,
 	};
 	struct kmesh_udp_reply reply;
+	struct bpf_sock *sk = ctx->sk;
 
-	if (kmesh_show_dialed(ctx, is_v4, actual))
+	/* A connection that was dissolved runs no hook: what the socket dialed for it means nothing now. */
+	if (sk && sk->state == BPF_TCP_ESTABLISHED && kmesh_show_dialed(ctx, is_v4, actual))
 		return KMESH_ALLOW;
 	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
 		switch (KMESH_READ(&km_udp_reply, &key, &reply)) {

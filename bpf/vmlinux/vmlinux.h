@@ -40,6 +40,8 @@ enum {
 
 enum { ECONNREFUSED = 111 };
 
+enum { BPF_TCP_ESTABLISHED = 1 };
+
 enum xdp_action {
 	XDP_ABORTED = 0,
 	XDP_DROP = 1,
