@@ -86,7 +86,10 @@ public actor DualEngine: DataplaneEngine {
         running = nil
         guard disposition == .removeAll else { return }
         do throws(BPFError) {
-            try options.pins().removeAll()
+            let pins = try options.pins()
+            let lock = SharedDescriptor(try pins.lock())
+            defer { withExtendedLifetime(lock) {} }
+            try pins.removeAll()
         } catch {
             throw EngineError(error)
         }

@@ -8,24 +8,29 @@ struct KernelState: Sendable {
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
     private let reasons: BPFCounters
     private let pins: PinDirectory
+    /// Whether the maps were there before.
+    private let isAdopted: Bool
+    /// Held as long as this lives.
+    private let lock: SharedDescriptor
     private let programs: [CgroupHook: SharedDescriptor]
     private let maps: [MapMemory]
 
     init(_ options: EngineOptions) throws(EngineError) {
         do throws(BPFError) {
             pins = try options.pins()
+            lock = SharedDescriptor(try pins.lock())
             let object = try BPFObject(named: "dual")
             try object.set(constants: options.constants)
-            let adopts = pins.exists
-            if adopts {
-                try Self.adoptMaps(of: object, from: pins)
+            isAdopted = pins.exists
+            if isAdopted {
+                try Self.adoptMaps(of: object, from: pins, capacities: options.capacityByMap)
             } else {
                 for (map, capacity) in options.capacityByMap {
                     try object.setCapacity(of: map, to: Int(capacity))
                 }
             }
             try object.load()
-            if !adopts { try Self.pinMaps(of: object, in: pins) }
+            if !isAdopted { try Self.pinMaps(of: object, in: pins) }
 
             l4Maps = L4Maps(
                 frontends: try BPFMap(try object.map(KMESH_MAP_FRONTEND), name: KMESH_MAP_FRONTEND),
@@ -42,11 +47,12 @@ struct KernelState: Sendable {
         }
     }
 
-    /// Puts the programs in force at the cgroup's hooks.
+    /// Puts the programs in force at the cgroup's hooks. Where that fails at the first start, nothing stays.
     func attach(to cgroupPath: String) throws(EngineError) {
         do throws(BPFError) {
             try CgroupAttachments(pins: pins, cgroupPath: cgroupPath).apply(programs)
         } catch {
+            if !isAdopted { try? pins.removeAll() }
             throw EngineError(error)
         }
     }
@@ -106,10 +112,21 @@ struct KernelState: Sendable {
         }
     }
 
-    private static func adoptMaps(of object: borrowing BPFObject, from pins: PinDirectory) throws(BPFError) {
+    /// A map keeps the capacity that it was made with: another one is refused, so that a flag which has no
+    /// effect is noticed.
+    private static func adoptMaps(
+        of object: borrowing BPFObject, from pins: PinDirectory,
+        capacities: [(map: String, capacity: UInt32)]
+    ) throws(BPFError) {
         for name in object.mapNames {
             guard let pinned = try pins.open(name) else {
                 throw .layoutMismatch(map: name, found: "no pin in \(pins.path)", wanted: "one")
+            }
+            if let wanted = capacities.first(where: { $0.map == name })?.capacity {
+                let found = try MapFacts(of: pinned, name: name).capacity
+                guard found == Int(wanted) else {
+                    throw .otherCapacity(map: name, found: found, wanted: Int(wanted))
+                }
             }
             try object.reuse(pinned, as: name)
         }

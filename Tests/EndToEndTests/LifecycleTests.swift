@@ -128,6 +128,34 @@ final class LifecycleTests {
         #expect(repaired.status == 0, "a restart repairs the maps: \(repaired.output)")
     }
 
+    @Test func pinsBelongToOneDaemonAndKeepTheirCapacities() throws {
+        let other = "\(node.directory)/other"
+        let second = try node.refusal("--state-dir", other, "--admin-socket", "\(other)/kmesh.sock")
+        #expect(second.status != 0 && second.errors.contains("another daemon"), "\(second)")
+        let uninstall = try BuiltProgram.built("kmesh-daemon").run([
+            "uninstall", "--bpf-fs-path", "\(node.directory)/bpf", "--state-dir", other,
+        ])
+        #expect(uninstall.status != 0 && uninstall.errors.contains("another daemon"), "\(uninstall)")
+        #expect(try node.control("verify").status == 0, "the first daemon's maps are untouched")
+
+        try node.endDaemon(SIGTERM)
+        let larger = try node.refusal("--max-endpoints", "2000000")
+        #expect(larger.status != 0 && larger.errors.contains("not 2000000"), "\(larger)")
+        try expectSteering("by the pins, after the refusal")
+        let daemon = try node.startDaemon()
+        defer { daemon.terminate() }
+        #expect(try node.control("verify").status == 0)
+    }
+
+    /// A first start that cannot attach leaves nothing that the next one would adopt.
+    @Test func aFailedFirstStartLeavesNoPins() throws {
+        try node.endDaemon(SIGTERM)
+        #expect(try uninstall().status == 0)
+        let failed = try node.refusal("--cgroup2-path", node.directory)
+        #expect(failed.status != 0 && failed.errors.contains("cgroup"), "\(failed)")
+        #expect(!FileManager.default.fileExists(atPath: "\(node.directory)/bpf/kmesh"))
+    }
+
     @Test func flagsDecideWhatAMissingEndpointMeans() throws {
         try node.endDaemon(SIGTERM)
         let daemon = try node.startDaemon("--no-endpoint", "pass")

@@ -30,16 +30,25 @@ extension SandboxNode {
         return process
     }
 
+    /// Starts a daemon that shall refuse to run, with these arguments besides; what it complains of.
+    public func refusal(_ arguments: String...) throws -> BuiltProgram.Outcome {
+        // One that does run is ended, and the outcome says so by its status.
+        try BuiltProgram(path: "/usr/bin/timeout").run(
+            ["10", BuiltProgram.built("kmesh-daemon").path] + daemonArguments + arguments)
+    }
+
+    private var daemonArguments: [String] {
+        [
+            "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
+            "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
+            "--node-name", "node-a",
+        ]
+    }
+
     public func launchDaemon(_ arguments: [String]) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: BuiltProgram.built("kmesh-daemon").path)
-        process.arguments =
-            [
-                "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
-                "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
-                "--node-name",
-                "node-a",
-            ] + arguments
+        process.arguments = daemonArguments + arguments
         process.standardInput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()

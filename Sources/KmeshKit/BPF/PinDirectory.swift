@@ -4,6 +4,7 @@ internal import Glibc
 /// A directory of bpffs that keeps maps and links alive without us.
 public struct PinDirectory: Sendable {
     public let path: String
+    private let root: String
 
     /// `root` must be a mounted bpffs; our pins live in `<root>/kmesh/<name>`.
     public init(root: String, name: String) throws(BPFError) {
@@ -13,6 +14,24 @@ public struct PinDirectory: Sendable {
                 .invalid)
         }
         path = "\(root)/kmesh/\(name)"
+        self.root = root
+    }
+
+    /// Keeps other daemons from pins in the same file system, also ones with a state directory of their own:
+    /// two would take each other's maps. Held until the descriptor is closed.
+    public func lock() throws(BPFError) -> FileDescriptor {
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(root)
+            let number = directory.number
+            try syscall { flock(number, LOCK_EX | LOCK_NB) }
+            return directory
+        } catch let error where error == .wouldBlock {
+            throw .failed(
+                "use \(root) for pins: another daemon uses it; end it first, or mount a bpf file system "
+                    + "for each and name it with --bpf-fs-path", .busy)
+        } catch {
+            throw .failed("lock \(root)", error)
+        }
     }
 
     public var exists: Bool { Files.exists(path) }

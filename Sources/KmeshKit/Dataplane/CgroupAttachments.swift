@@ -19,16 +19,21 @@ public struct CgroupAttachments: Sendable {
         for hook in CgroupHook.allCases {
             guard let program = programs[hook] else { continue }
             let name = Self.pinName(hook)
+            let isPinned: Bool
             if let pinned = try pins.open(name) {
                 let link = BPFLink(pinned)
                 if try link.cgroupID() == wanted {
                     try link.update(to: program.file, hook: hook)
                     continue
                 }
-                // Its cgroup is gone or another one is wanted.
-                try pins.unpin(name)
+                isPinned = true
+            } else {
+                isPinned = false
             }
             let link = try BPFLink.attach(program: program.file, to: cgroup, hook: hook)
+            // Its cgroup is gone or another one is wanted. It goes after the new attachment is there: a process
+            // in both is steered all the time.
+            if isPinned { try pins.unpin(name) }
             try pins.pin(link.descriptor, as: name)
         }
     }
