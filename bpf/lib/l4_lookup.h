@@ -207,8 +207,9 @@ static __always_inline int kmesh_l4_attempt(const struct kmesh_request *request,
 		if (!bpf_map_lookup_elem(&km_frontend, &marker))
 			return KMESH_REASON_NOT_A_SERVICE;
 		/* The port is there before the mark: both may have come since the first look. */
-		return bpf_map_lookup_elem(&km_frontend, &request->frontend) ? (int)KMESH_AGAIN :
-									       (int)KMESH_REASON_UNDECLARED_PORT;
+		return bpf_map_lookup_elem(&km_frontend, &request->frontend) ?
+			       (int)KMESH_AGAIN :
+			       (int)KMESH_REASON_UNDECLARED_PORT;
 	default:
 		return KMESH_AGAIN;
 	}
