@@ -67,6 +67,29 @@ import Testing
         }
     }
 
+    @Test func podsThatWentWithoutAWithdrawalMakeRoom() async throws {
+        guard let gone = try await FreshNamespace.make(), let fresh = try await FreshNamespace.make() else {
+            return
+        }
+        let directory = try TemporaryDirectory()
+        let store = try EnrollmentStore.open(stateDirectory: directory.path, capacity: 1).store
+        let engine = FakeEngine()
+        let enrollment = try await Enrollment(store: store, engine: engine)
+        func enroll(_ pod: String, _ namespace: FreshNamespace) async throws {
+            _ = try await enrollment.enroll(
+                EnrollmentRequest(
+                    pod: PodName(namespace: "default", name: pod), uid: pod,
+                    networkNamespacePath: namespace.path, addresses: [address]))
+        }
+        try await enroll("a", gone)
+        await #expect(throws: EnrollmentError.full(capacity: 1)) { try await enroll("b", fresh) }
+        #expect(await enrollment.workloads.map(\.pod.name) == ["a"])
+        try await gone.remove()
+        try await enroll("b", fresh)
+        #expect(await enrollment.workloads.map(\.pod.name) == ["b"])
+        #expect(await engine.enrolled.keys.map(\.text) == ["b"])
+    }
+
     @Test func whatTheEngineRefusesIsNotRemembered() async throws {
         guard let namespace = try await FreshNamespace.make() else { return }
         let daemon = try TestDaemon()

@@ -22,6 +22,7 @@ public actor Enrollment {
         defer { queue.leave() }
         let workload = try await inspect(request)
         let previous = store[workload.id]
+        if previous == nil, store.count >= store.capacity { try await withdrawStale() }
         // On disk before it is in the kernel, so that the file always names all that the kernel steers.
         try store.insert(workload)
         do throws(EngineError) {
@@ -56,6 +57,20 @@ public actor Enrollment {
         }
         try store.remove(leaving.map(\.id))
         return leaving
+    }
+
+    /// Makes room: pods whose namespace went without a withdrawal would fill the map until the next start.
+    private func withdrawStale() async throws(EnrollmentError) {
+        var swept = store
+        _ = try await swept.removeStale()
+        for workload in store.workloads where swept[workload.id] == nil {
+            do throws(EngineError) {
+                try await engine.withdraw(workload.id)
+            } catch {
+                throw .engine(pod: workload.pod, error)
+            }
+        }
+        store = swept
     }
 
     private func inspect(_ request: EnrollmentRequest) async throws(EnrollmentError) -> LocalWorkload {
