@@ -105,6 +105,27 @@ import Testing
         #expect(rig.choices("10.0.0.2").count == 3)
     }
 
+    /// However long the chain of services is that want what a refused one keeps.
+    @Test func othersExchangeAddressesBesideALongChainOfRefusals() {
+        var rig = Rig()
+        func chained(_ index: Int, at place: Int) -> Change {
+            put(service("chain-\(index)", ["10.0.1.\(place)"]))
+        }
+        rig.apply(
+            (0..<30).map { chained($0, at: $0) } + [
+                put(service("fixed", ["10.0.1.30"])),
+                put(service("a", ["10.0.0.1"])), put(service("b", ["10.0.0.2"])),
+            ])
+        let (a, b) = (rig.serviceID("10.0.0.1"), rig.serviceID("10.0.0.2"))
+        let rejected = rig.apply(
+            (0..<30).map { chained($0, at: $0 + 1) } + [
+                put(service("a", ["10.0.0.2"])), put(service("b", ["10.0.0.1"])),
+            ]
+        ).rejected
+        #expect(rejected.count == 30)
+        #expect(rig.serviceID("10.0.0.2") == a && rig.serviceID("10.0.0.1") == b)
+    }
+
     @Test func impossibleServicesAreRefused() {
         var rig = Rig()
         var twice = service("twice", ["10.0.0.1"])

@@ -75,7 +75,8 @@ extension L4Dataplane {
     /// that remain are refused: they can still be made one by one.
     private func settle(_ transitions: [Transition]) -> Settlement {
         var staying: [Int: String] = [:]
-        for _ in 0..<8 {
+        // Each round finds the next of a chain; as many as cost no more than a large update itself.
+        for _ in 0..<max(8, 200_000 / max(1, transitions.count)) {
             var settlement = Settlement(refused: staying)
             for (index, transition) in transitions.enumerated() where staying[index] == nil {
                 guard transition.movesFrontends, let old = transition.old else { continue }
