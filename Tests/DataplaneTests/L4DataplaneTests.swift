@@ -1,6 +1,22 @@
 import KmeshKit
 import Testing
 
+/// An external address may be a node's own, where other ports answer.
+@Test func aSharedAddressHasNoMark() throws {
+    var rig = Rig()
+    var shared = service("a", ["10.0.0.1", "192.0.2.1"])
+    shared.sharedAddresses = [IPAddress(v4: 0xc000_0201)]
+    let changes = [put(shared)] + workloads(2, serving: ["a"]).map(put)
+    rig.apply(changes)
+    #expect(rig.hasMarker("10.0.0.1") && !rig.hasMarker("192.0.2.1"))
+    #expect(rig.choices("192.0.2.1").count == 2)
+    try rig.restart()
+    #expect(rig.apply(changes).writes == 0)
+    #expect(try rig.dataplane.verify() == [])
+    rig.apply([remove(shared)])
+    #expect(rig.maps.frontends.count == 0)
+}
+
 @Suite struct L4DataplaneTests {
     @Test func aServiceLeadsToItsEndpoints() throws {
         var rig = Rig()

@@ -60,6 +60,7 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             """)
         guard case .service(let service) = object else { throw Unexpected(what: "\(object)") }
         #expect(service.addresses.map(\.description) == ["172.16.0.1", "fd00::1", "192.0.2.1", "192.0.2.2"])
+        #expect(service.outerAddresses.map(\.description).sorted() == ["192.0.2.1", "192.0.2.2"])
         #expect(
             service.ports == [
                 .init(port: 80, name: "http", target: .name("web")),

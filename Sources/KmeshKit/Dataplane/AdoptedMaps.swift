@@ -81,7 +81,7 @@ struct AdoptedMaps: Sendable {
             }
         }
         guard !applied.ports.isEmpty || service.ports.isEmpty else { return nil }
-        applied.addresses = Set(service.addresses).sorted().filter { address in
+        applied.addresses = service.ownAddresses.filter { address in
             frontends[FrontendKey(markerOf: address)]?.serviceID == 0
         }
         return applied.isEmpty ? nil : applied

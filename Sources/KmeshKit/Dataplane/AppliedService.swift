@@ -1,6 +1,6 @@
 /// A service as it is in force: all of its ports, or none.
 struct AppliedService: Hashable, Sendable {
-    /// Sorted, each once; each has a marker.
+    /// Those that are the service's alone: sorted, each once; each has a marker.
     var addresses: [IPAddress] = []
     var ports: [ServicePortState] = []
 

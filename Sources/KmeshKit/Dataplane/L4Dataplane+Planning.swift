@@ -45,7 +45,7 @@ extension L4Dataplane {
             return Transition(key: key, old: old, new: AppliedService(), changes: changes, newIDs: [])
         }
         let wanted = try ServiceProjection(locality: locality).project(service, workloads: workloads)
-        var new = AppliedService(addresses: Set(service.addresses).sorted(), ports: [])
+        var new = AppliedService(addresses: service.ownAddresses, ports: [])
         var changes = MapChanges()
         var newIDs: [UInt32] = []
         for port in wanted {

@@ -23,6 +23,9 @@ public struct Service: Hashable, Sendable {
     /// The object's own name, as people call it.
     public var name: String
     public var addresses: [IPAddress]
+    /// Those of `addresses` that answer at other ports too: an external address may be a node's own. There,
+    /// a port that the service does not declare is left alone.
+    public var sharedAddresses: Set<IPAddress> = []
     public var ports: [ServicePort]
     public var policy: LoadBalancingPolicy
     /// `nil`: every endpoint is as good as another.
@@ -43,6 +46,9 @@ public struct Service: Hashable, Sendable {
         self.locality = locality
         self.affinityTimeout = affinityTimeout
     }
+
+    /// Sorted, each once.
+    var ownAddresses: [IPAddress] { Set(addresses).subtracting(sharedAddresses).sorted() }
 }
 
 public struct ServicePort: Hashable, Sendable {

@@ -40,6 +40,8 @@ extension Kubernetes {
         public var form: Form
         /// Cluster, external and load-balancer addresses, each once.
         public var addresses: [IPAddress]
+        /// Those of `addresses` that are no cluster addresses.
+        public var outerAddresses: Set<IPAddress> = []
         public var ports: [Port]
         public var selector: Labels?
         public var publishesNotReady = false

@@ -48,6 +48,7 @@ extension ServiceDefinition {
             selector: service.form == .externalName ? nil : service.selector, selectsEntries: false,
             ports: ports,
             publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings)
+        model?.sharedAddresses = service.outerAddresses
     }
 
     init(_ entry: Kubernetes.ServiceEntry) {

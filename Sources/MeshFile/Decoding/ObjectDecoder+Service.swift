@@ -36,9 +36,11 @@ extension ObjectDecoder {
                     line: spec.line, message: "spec.ports is missing: add it, or the text was cut")
             }
             service.hidesLoadBalancer = spec.present("loadBalancerSourceRanges")?.sequence?.isEmpty == false
-            service.addresses = try unique(
-                (clusterAddresses ?? []) + externalAddresses(spec)
-                    + (service.hidesLoadBalancer ? [] : loadBalancerAddresses(node["status"])))
+            let outer =
+                try externalAddresses(spec)
+                + (service.hidesLoadBalancer ? [] : loadBalancerAddresses(node["status"]))
+            service.addresses = unique((clusterAddresses ?? []) + outer)
+            service.outerAddresses = Set(outer).subtracting(clusterAddresses ?? [])
         }
         if let selector = spec.present("selector") {
             let labels = try labels(selector, "spec.selector")
