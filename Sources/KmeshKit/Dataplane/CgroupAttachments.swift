@@ -31,8 +31,8 @@ public struct CgroupAttachments: Sendable {
                 isPinned = false
             }
             let link = try BPFLink.attach(program: program.file, to: cgroup, hook: hook)
-            // Its cgroup is gone or another one is wanted. It goes after the new attachment is there: a process
-            // in both is steered all the time.
+            // Its cgroup is gone or another one is wanted. It goes after the new attachment is there: a
+            // process in both is steered all the time.
             if isPinned { try pins.unpin(name) }
             try pins.pin(link.descriptor, as: name)
         }

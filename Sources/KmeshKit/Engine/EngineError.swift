@@ -40,8 +40,8 @@ extension EngineError: CustomStringConvertible {
             "pinned map \(map) has \(found) and this build needs \(wanted); "
                 + "end the other daemon and run `kmesh-daemon uninstall`"
         case .otherCapacity(let map, let wanted, let found):
-            "pinned map \(map) holds \(found) entries, not \(wanted): start the daemon with the --max-… flags "
-                + "that it was made with, or run `kmesh-daemon uninstall` first, which ends steering until then"
+            "pinned map \(map) holds \(found) entries, not \(wanted): start with the --max-… flags "
+                + "that it was made with, or run `kmesh-daemon uninstall` first, which ends steering"
         case .mapReadFailed(let name, let errno):
             "cannot read map \(name): \(errno)"
         case .mapWriteFailed(let name, let errno):
