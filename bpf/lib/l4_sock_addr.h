@@ -164,6 +164,13 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 	struct bpf_sock *sk = ctx->sk;
 	struct kmesh_peer *peer;
 
+	/*
+	 * Resolvers connect a UDP socket to each address that they found, at a port that means nothing, to
+	 * learn whether and from where it can be reached (RFC 6724). Refused, they would take all services
+	 * for unreachable, and prefer an address family that the pod does not have.
+	 */
+	if (reason == KMESH_REASON_UNDECLARED_PORT && kmesh_transport(ctx) == IPPROTO_UDP)
+		reason = KMESH_REASON_UNDECLARED_PORT_PASSED;
 	if (!kmesh_is_steered(reason)) {
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
