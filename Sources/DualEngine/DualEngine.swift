@@ -28,6 +28,16 @@ public actor DualEngine: DataplaneEngine {
             throw EngineError(error)
         }
         let kernel = try KernelState(options)
+        do throws(EngineError) {
+            running = try steer(by: kernel, workloads)
+        } catch {
+            // Maps that this start made keep its capacities: the next one may ask for others.
+            if !kernel.isAdopted { try? await stop(.removeAll) }
+            throw error
+        }
+    }
+
+    private func steer(by kernel: KernelState, _ workloads: [LocalWorkload]) throws(EngineError) -> Running {
         var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
         do throws(MapError) {
             try dataplane.adopt()
@@ -37,7 +47,7 @@ public actor DualEngine: DataplaneEngine {
         }
         // From here on traffic is steered.
         try kernel.attach(to: options.cgroupPath)
-        running = Running(
+        return Running(
             dataplane: dataplane, kernel: kernel,
             enrolled: Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 }))
     }

@@ -6,6 +6,8 @@ internal import KmeshKit
 struct KernelState: Sendable {
     let l4Maps: L4Maps
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
+    /// Whether the maps are those of an earlier run.
+    let isAdopted: Bool
     private let reasons: BPFCounters
     private let pins: PinDirectory
     private let programs: [CgroupHook: SharedDescriptor]
@@ -16,8 +18,8 @@ struct KernelState: Sendable {
             pins = try options.pins()
             let object = try BPFObject(named: "dual")
             try object.set(constants: options.constants)
-            let adopts = pins.exists
-            if adopts {
+            isAdopted = pins.exists
+            if isAdopted {
                 try Self.adoptMaps(of: object, from: pins)
             } else {
                 for (map, capacity) in options.capacityByMap {
@@ -25,7 +27,7 @@ struct KernelState: Sendable {
                 }
             }
             try object.load()
-            if !adopts { try Self.pinMaps(of: object, in: pins) }
+            if !isAdopted { try Self.pinMaps(of: object, in: pins) }
 
             l4Maps = L4Maps(
                 frontends: try BPFMap(try object.map(KMESH_MAP_FRONTEND), name: KMESH_MAP_FRONTEND),
