@@ -128,6 +128,17 @@ final class LifecycleTests {
         #expect(repaired.status == 0, "a restart repairs the maps: \(repaired.output)")
     }
 
+    @Test func aFailedStartLeavesNoPins() throws {
+        try node.endDaemon(SIGTERM)
+        #expect(try uninstall().status == 0)
+        let failed = try BuiltProgram.built("kmesh-daemon").run([
+            "--mesh-file", node.meshFile, "--bpf-fs-path", "\(node.directory)/bpf", "--cgroup2-path", "/tmp",
+            "--admin-socket", "\(node.directory)/kmesh.sock", "--state-dir", "\(node.directory)/state",
+        ])
+        #expect(failed.status != 0 && failed.errors.contains("no cgroup v2 directory"), "\(failed)")
+        #expect(!FileManager.default.fileExists(atPath: "\(node.directory)/bpf/kmesh"))
+    }
+
     @Test func flagsDecideWhatAMissingEndpointMeans() throws {
         try node.endDaemon(SIGTERM)
         let daemon = try node.startDaemon("--no-endpoint", "pass")
