@@ -21,7 +21,7 @@ public actor DualEngine: DataplaneEngine {
         self.options = options
     }
 
-    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) {
+    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         do throws(BPFError) {
             try KernelFeatures.requireL4()
         } catch {
@@ -35,6 +35,7 @@ public actor DualEngine: DataplaneEngine {
             if !kernel.isAdopted { try? await stop(.removeAll) }
             throw error
         }
+        return kernel.keptCapacities(options)
     }
 
     private func steer(by kernel: KernelState, _ workloads: [LocalWorkload]) throws(EngineError) -> Running {

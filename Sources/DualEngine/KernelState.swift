@@ -83,6 +83,16 @@ struct KernelState: Sendable {
         return differences
     }
 
+    /// The maps of an earlier run that have other capacities than `options` ask for.
+    func keptCapacities(_ options: EngineOptions) -> [String] {
+        options.capacityByMap.compactMap { name, wanted in
+            let map = maps.first { $0.name == name }?.snapshot(entries: nil, created: nil)
+            guard let capacity = map?.capacity, capacity != UInt64(wanted) else { return nil }
+            return "map \(name) keeps the capacity of an earlier run, \(capacity) instead of \(wanted): "
+                + "to change it, run `kmesh-daemon uninstall` and enroll the pods again"
+        }
+    }
+
     /// Every reason with its count; what cannot be read is left out.
     func reasonCounts() -> [ReasonCount] {
         VerdictReason.allCases.compactMap { reason in
