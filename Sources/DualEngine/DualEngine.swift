@@ -21,13 +21,23 @@ public actor DualEngine: DataplaneEngine {
         self.options = options
     }
 
-    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) {
+    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         do throws(BPFError) {
             try KernelFeatures.requireL4()
         } catch {
             throw EngineError(error)
         }
         let kernel = try KernelState(options)
+        do throws(EngineError) {
+            running = try steer(by: kernel, workloads)
+        } catch {
+            kernel.removeUnlessAdopted()
+            throw error
+        }
+        return kernel.keptCapacities(options)
+    }
+
+    private func steer(by kernel: KernelState, _ workloads: [LocalWorkload]) throws(EngineError) -> Running {
         var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
         do throws(MapError) {
             try dataplane.adopt()
@@ -37,20 +47,19 @@ public actor DualEngine: DataplaneEngine {
         }
         // From here on traffic is steered.
         try kernel.attach(to: options.cgroupPath)
-        running = Running(
+        return Running(
             dataplane: dataplane, kernel: kernel,
             enrolled: Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 }))
     }
 
     public func enroll(_ workload: LocalWorkload) async throws(EngineError) {
         guard let kernel = running?.kernel else { throw .notStarted }
+        let previous = running?.enrolled[workload.id]?.enrolledEntry
+        let entry = workload.enrolledEntry
         do throws(MapError) {
-            try kernel.enrolled.upsert([workload.enrolledEntry])
-            if let previous = running?.enrolled[workload.id],
-                previous.networkNamespace.cookie != workload.networkNamespace.cookie
-            {
-                try kernel.enrolled.remove([previous.enrolledEntry.key])
-            }
+            // An entry that is as wanted is left alone: a program that reads meanwhile could miss it.
+            if entry != previous { try kernel.enrolled.upsert([entry]) }
+            if let previous, previous.key != entry.key { try kernel.enrolled.remove([previous.key]) }
         } catch {
             throw EngineError(error)
         }

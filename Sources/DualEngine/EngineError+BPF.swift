@@ -11,8 +11,6 @@ extension EngineError {
                 .kernelRefused(operation: what, errno: errno)
             case .layoutMismatch(let map, let found, let wanted):
                 .layoutMismatch(map: map, wanted: wanted, found: found)
-            case .otherCapacity(let map, let found, let wanted):
-                .otherCapacity(map: map, wanted: wanted, found: found)
             case .missingFeature(let feature, let since):
                 .unsupportedKernel(feature: feature, minimum: since)
             case .rejected(let object, _, _):

@@ -6,10 +6,10 @@ internal import KmeshKit
 struct KernelState: Sendable {
     let l4Maps: L4Maps
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
+    /// Whether the maps are those of an earlier run.
+    let isAdopted: Bool
     private let reasons: BPFCounters
     private let pins: PinDirectory
-    /// Whether the maps were there before.
-    private let isAdopted: Bool
     /// Held as long as this lives.
     private let lock: SharedDescriptor
     private let programs: [CgroupHook: SharedDescriptor]
@@ -23,7 +23,7 @@ struct KernelState: Sendable {
             try object.set(constants: options.constants)
             isAdopted = pins.exists
             if isAdopted {
-                try Self.adoptMaps(of: object, from: pins, capacities: options.capacityByMap)
+                try Self.adoptMaps(of: object, from: pins)
             } else {
                 for (map, capacity) in options.capacityByMap {
                     try object.setCapacity(of: map, to: Int(capacity))
@@ -47,14 +47,19 @@ struct KernelState: Sendable {
         }
     }
 
-    /// Puts the programs in force at the cgroup's hooks. Where that fails at the first start, nothing stays.
+    /// Puts the programs in force at the cgroup's hooks.
     func attach(to cgroupPath: String) throws(EngineError) {
         do throws(BPFError) {
             try CgroupAttachments(pins: pins, cgroupPath: cgroupPath).apply(programs)
         } catch {
-            if !isAdopted { try? pins.removeAll() }
             throw EngineError(error)
         }
+    }
+
+    /// Takes back what a start that failed has made: its maps keep its capacities, and the next may ask for
+    /// others.
+    func removeUnlessAdopted() {
+        if !isAdopted { try? pins.removeAll() }
     }
 
     /// Makes `workloads` the enrolled ones, without a moment in which one of them is not.
@@ -87,6 +92,16 @@ struct KernelState: Sendable {
         return differences
     }
 
+    /// The maps of an earlier run that have other capacities than `options` ask for.
+    func keptCapacities(_ options: EngineOptions) -> [String] {
+        options.capacityByMap.compactMap { name, wanted in
+            let map = maps.first { $0.name == name }?.snapshot(entries: nil, created: nil)
+            guard let capacity = map?.capacity, capacity != UInt64(wanted) else { return nil }
+            return "map \(name) keeps the capacity of an earlier run, \(capacity) instead of \(wanted): "
+                + "to change it, run `kmesh-daemon uninstall` and enroll the pods again"
+        }
+    }
+
     /// Every reason with its count; what cannot be read is left out.
     func reasonCounts() -> [ReasonCount] {
         VerdictReason.allCases.compactMap { reason in
@@ -112,21 +127,10 @@ struct KernelState: Sendable {
         }
     }
 
-    /// A map keeps the capacity that it was made with: another one is refused, so that a flag which has no
-    /// effect is noticed.
-    private static func adoptMaps(
-        of object: borrowing BPFObject, from pins: PinDirectory,
-        capacities: [(map: String, capacity: UInt32)]
-    ) throws(BPFError) {
+    private static func adoptMaps(of object: borrowing BPFObject, from pins: PinDirectory) throws(BPFError) {
         for name in object.mapNames {
             guard let pinned = try pins.open(name) else {
                 throw .layoutMismatch(map: name, found: "no pin in \(pins.path)", wanted: "one")
-            }
-            if let wanted = capacities.first(where: { $0.map == name })?.capacity {
-                let found = try MapFacts(of: pinned, name: name).capacity
-                guard found == Int(wanted) else {
-                    throw .otherCapacity(map: name, found: found, wanted: Int(wanted))
-                }
             }
             try object.reuse(pinned, as: name)
         }

@@ -35,7 +35,7 @@ struct ConfigurationApplier: Sendable {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
             rejected += await handler.apply(update.changes)
         }
-        record.applied(rejecting: rejected)
+        let isRepaired = record.applied(rejecting: rejected)
         for resource in rejected.prefix(DaemonStatus.recentLimit) { log.error("refused: \(resource)") }
         if rejected.count > DaemonStatus.recentLimit {
             log.error("refused: \(rejected.count - DaemonStatus.recentLimit) resources more")
@@ -43,6 +43,7 @@ struct ConfigurationApplier: Sendable {
         let metadata: Logger.Metadata = [
             "changes": "\(update.changes.count)", "refused": "\(rejected.count)",
         ]
+        if isRepaired { log.info("the configuration is good again", metadata: ["source": "\(source.name)"]) }
         log.log(level: update.changes.isEmpty ? .debug : .info, "applied", metadata: metadata)
     }
 }

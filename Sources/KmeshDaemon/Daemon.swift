@@ -124,7 +124,7 @@ extension Daemon {
 
     private func startEngine(enrolling workloads: [LocalWorkload]) async throws(DaemonError) {
         do throws(EngineError) {
-            try await engine.start(enrolling: workloads)
+            for note in try await engine.start(enrolling: workloads) { log.warning("\(note)") }
         } catch {
             throw .engine(error)
         }

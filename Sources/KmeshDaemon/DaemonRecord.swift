@@ -23,13 +23,15 @@ final class DaemonRecord: Sendable {
         self.source = source
     }
 
-    func applied(rejecting rejected: [RejectedResource]) {
+    /// Returns whether a bad configuration is repaired with this update.
+    func applied(rejecting rejected: [RejectedResource]) -> Bool {
         state.withLock { state in
             state.updates += 1
             state.rejected += UInt64(rejected.count)
             let all = state.recentRejections + rejected.suffix(DaemonStatus.recentLimit).map(\.description)
             state.recentRejections = all.suffix(DaemonStatus.recentLimit)
-            state.lastConfigurationError = nil
+            defer { state.lastConfigurationError = nil }
+            return state.lastConfigurationError != nil
         }
     }
 

@@ -30,7 +30,8 @@ extension Sandbox {
         guard Files.exists(paths.root) || paths.cgroup.exists else { return }
         if let state = try? load(), state.isUp {
             throw SandboxError(
-                "sandbox \(name) is already up; take it away with: kmesh-sandbox down, or use --name")
+                "sandbox \(name) is already up; take it away with: kmesh-sandbox down FILE --name \(name), "
+                    + "or give another --name")
         }
         report("taking away what an unfinished up left")
         try takeAway()

@@ -72,7 +72,7 @@ struct StatusCommand: ParsableCommand {
             say("sandbox \(status.name): \(status.isUp ? "up" : "not up in full")\n")
             say(table(pods(status)))
             say(table(services(status)))
-            say("daemon: \(daemon(status.daemon))")
+            say("daemon: \(daemon(status.daemon, at: sandbox.paths.adminSocket))")
             say("files: \(sandbox.paths.root)")
         }
     }
@@ -100,11 +100,12 @@ struct StatusCommand: ParsableCommand {
             }
     }
 
-    private func daemon(_ daemon: SandboxStatus.Daemon) -> String {
+    private func daemon(_ daemon: SandboxStatus.Daemon, at socket: String) -> String {
         switch daemon {
         case .none: "none"
-        case .running(let process, let enrolled): "process \(process), \(enrolled) pods enrolled"
-        case .silent: "does not answer"
+        case .running(let process, let enrolled):
+            "process \(process), \(enrolled) pods enrolled, for kmeshctl --admin-socket \(socket)"
+        case .silent: "does not answer at \(socket)"
         }
     }
 

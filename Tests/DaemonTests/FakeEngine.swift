@@ -17,10 +17,11 @@ actor FakeEngine: DataplaneEngine {
     func fail(with error: EngineError?) { failure = error }
     func differ(_ differences: [Difference]) { self.differences = differences }
 
-    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) {
+    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         if let failure { throw failure }
         enrolled = Dictionary(uniqueKeysWithValues: workloads.map { ($0.id, $0) })
         isStarted = true
+        return []
     }
 
     func enroll(_ workload: LocalWorkload) async throws(EngineError) {

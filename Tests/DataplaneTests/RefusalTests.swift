@@ -72,7 +72,9 @@ import Testing
         let a = service("a", ["10.0.0.1", "fd00::1"]), b = service("b", ["10.0.0.2", "fd00::2"])
         rig.apply([put(a), put(b)] + workloads(3, serving: ["a", "b"]).map(put))
         #expect(rig.dataplane.rejections.count == 1)
-        #expect(rig.dataplane.rejections[key("b")]?.contains("raise its capacity") == true)
+        let flag = map == "slots" ? "endpoints" : map
+        #expect(
+            rig.dataplane.rejections[key("b")]?.contains("raise its capacity with --max-\(flag)") == true)
         #expect(
             rig.serviceID("10.0.0.2") == nil && rig.serviceID("fd00::2") == nil && !rig.hasMarker("10.0.0.2"))
         #expect(rig.choices("10.0.0.1").count == 3)

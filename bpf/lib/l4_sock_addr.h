@@ -156,6 +156,26 @@ static __always_inline int kmesh_decide(struct bpf_sock_addr *ctx, const struct 
 	return kmesh_l4_lookup(&request, choice);
 }
 
+/*
+ * Resolvers connect a UDP socket to each address that they found, to learn whether and from where it can
+ * be reached (RFC 6724): glibc at the port that is asked for, which may be 0, Go at 9, musl at 65535.
+ * Refused, they would take all services for unreachable, and prefer an address family that the pod lacks.
+ */
+static __always_inline bool kmesh_is_resolver_probe(struct bpf_sock_addr *ctx,
+						    const struct kmesh_sock_address *dialed)
+{
+	struct kmesh_frontend_key tcp = {
+		.address = dialed->address,
+		.port = dialed->port,
+		.protocol = IPPROTO_TCP,
+	};
+
+	if (kmesh_transport(ctx) != IPPROTO_UDP)
+		return false;
+	return dialed->port == 0 || dialed->port == 9 || dialed->port == 65535 ||
+	       bpf_map_lookup_elem(&km_frontend, &tcp);
+}
+
 static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 					 const struct kmesh_sock_address *dialed)
 {
@@ -164,6 +184,8 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 	struct bpf_sock *sk = ctx->sk;
 	struct kmesh_peer *peer;
 
+	if (reason == KMESH_REASON_UNDECLARED_PORT && kmesh_is_resolver_probe(ctx, dialed))
+		reason = KMESH_REASON_UNDECLARED_PORT_PASSED;
 	if (!kmesh_is_steered(reason)) {
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)

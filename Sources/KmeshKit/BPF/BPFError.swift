@@ -4,8 +4,6 @@ public enum BPFError: Error, Hashable, Sendable, CustomStringConvertible {
     case failed(String, Errno)
     /// A pinned map has other sizes than this build's.
     case layoutMismatch(map: String, found: String, wanted: String)
-    /// A pinned map was made with another capacity than the options ask for.
-    case otherCapacity(map: String, found: Int, wanted: Int)
     /// The kernel lacks something that we need.
     case missingFeature(String, since: String)
     /// The verifier or loader refused an object; `log` is all it said.
@@ -19,9 +17,6 @@ public enum BPFError: Error, Hashable, Sendable, CustomStringConvertible {
         case .layoutMismatch(let map, let found, let wanted):
             return "pinned map \(map) has another layout (\(found), this build has \(wanted)); "
                 + "run `kmesh-daemon uninstall` to remove it"
-        case .otherCapacity(let map, let found, let wanted):
-            return "pinned map \(map) holds \(found) entries, not \(wanted): give the --max-… flags of the "
-                + "daemon that made it, or run `kmesh-daemon uninstall` first"
         case .missingFeature(let feature, let since):
             return "the kernel lacks \(feature) (in Linux since \(since))"
         case .rejected(let object, let errno, let log):

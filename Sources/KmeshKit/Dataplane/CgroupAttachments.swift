@@ -30,7 +30,7 @@ public struct CgroupAttachments: Sendable {
             } else {
                 isPinned = false
             }
-            let link = try BPFLink.attach(program: program.file, to: cgroup, hook: hook)
+            let link = try attach(program.file, to: cgroup, hook: hook)
             // Its cgroup is gone or another one is wanted. It goes after the new attachment is there: a
             // process in both is steered all the time.
             if isPinned { try pins.unpin(name) }
@@ -39,6 +39,20 @@ public struct CgroupAttachments: Sendable {
     }
 
     static func pinName(_ hook: CgroupHook) -> String { "link_\(hook.name)" }
+
+    private func attach(
+        _ program: borrowing FileDescriptor, to cgroup: borrowing FileDescriptor, hook: CgroupHook
+    ) throws(BPFError) -> BPFLink {
+        do throws(BPFError) {
+            return try BPFLink.attach(program: program, to: cgroup, hook: hook)
+        } catch {
+            // The kernel's answer when the descriptor is of something else.
+            guard case .failed(_, .badDescriptor) = error else { throw error }
+            throw .failed(
+                "attach to \(cgroupPath): it is no cgroup v2 directory; give another --cgroup2-path",
+                .badDescriptor)
+        }
+    }
 
     private func openCgroup() throws(BPFError) -> FileDescriptor {
         do throws(Errno) {

@@ -52,15 +52,15 @@ public struct MapCounts: Hashable, Sendable {
     /// The map that `additions` do not fit into when the maps hold `self`, as the reason for a refusal.
     func shortage(adding additions: MapCounts, capacities: MapCounts) -> String? {
         let rows = [
-            ("km_frontend", frontends, additions.frontends, capacities.frontends),
-            ("km_service", services, additions.services, capacities.services),
-            ("km_slot", slots, additions.slots, capacities.slots),
-            ("km_table", tables, additions.tables, capacities.tables),
-            ("km_endpoint", endpoints, additions.endpoints, capacities.endpoints),
+            ("km_frontend", "frontends", frontends, additions.frontends, capacities.frontends),
+            ("km_service", "services", services, additions.services, capacities.services),
+            ("km_slot", "endpoints", slots, additions.slots, capacities.slots),
+            ("km_table", "tables", tables, additions.tables, capacities.tables),
+            ("km_endpoint", "endpoints", endpoints, additions.endpoints, capacities.endpoints),
         ]
-        for (map, held, added, capacity) in rows where added > 0 && held + added > capacity {
+        for (map, flag, held, added, capacity) in rows where added > 0 && held + added > capacity {
             return "needs \(added) more entries in map \(map), which holds \(held) of \(capacity): "
-                + "raise its capacity or remove services"
+                + "raise its capacity with --max-\(flag), or remove services"
         }
         return nil
     }

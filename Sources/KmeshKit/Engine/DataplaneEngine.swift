@@ -7,7 +7,8 @@ public protocol DataplaneEngine: Actor {
 
     /// Loads and attaches programs, adopting state pinned by a previous run. Afterwards exactly `workloads`
     /// are enrolled: what a previous run left of others is withdrawn, and these are steered without a gap.
-    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError)
+    /// Returns what could not be as the options ask for, in sentences for the log.
+    func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String]
 
     /// Steers the workload's traffic from now on. Enrolling one again replaces what is known about it.
     func enroll(_ workload: LocalWorkload) async throws(EngineError)

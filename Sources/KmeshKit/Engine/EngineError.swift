@@ -10,8 +10,6 @@ public enum EngineError: Error, Hashable, Sendable {
     case pinFailed(path: String, detail: String)
     /// A pinned map of an earlier run is not laid out as this build needs it.
     case layoutMismatch(map: String, wanted: String, found: String)
-    /// A pinned map of an earlier run was made with another capacity than the options ask for.
-    case otherCapacity(map: String, wanted: Int, found: Int)
     case mapReadFailed(name: String, errno: Errno)
     case mapWriteFailed(name: String, errno: Errno)
     case mapFull(name: String, capacity: Int, flag: String)
@@ -39,9 +37,6 @@ extension EngineError: CustomStringConvertible {
         case .layoutMismatch(let map, let wanted, let found):
             "pinned map \(map) has \(found) and this build needs \(wanted); "
                 + "end the other daemon and run `kmesh-daemon uninstall`"
-        case .otherCapacity(let map, let wanted, let found):
-            "pinned map \(map) holds \(found) entries, not \(wanted): start with the --max-… flags "
-                + "that it was made with, or run `kmesh-daemon uninstall` first, which ends steering"
         case .mapReadFailed(let name, let errno):
             "cannot read map \(name): \(errno)"
         case .mapWriteFailed(let name, let errno):

@@ -18,6 +18,7 @@ public struct Errno: Error, Hashable, Sendable {
     public static let invalid = Errno(EINVAL)
     public static let wouldBlock = Errno(EAGAIN)
     public static let interrupted = Errno(EINTR)
+    public static let badDescriptor = Errno(EBADF)
     public static let busy = Errno(EBUSY)
     public static let noDevice = Errno(ENODEV)
     public static let noProcess = Errno(ESRCH)

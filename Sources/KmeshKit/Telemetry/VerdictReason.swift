@@ -10,6 +10,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case notAService = 9
     case otherProtocol = 10
     case noEndpointPassed = 11
+    case undeclaredPortPassed = 12
 
     case noEndpoint = 16
     case noLocalEndpoint = 17
@@ -42,6 +43,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .notAService: "not_a_service"
         case .otherProtocol: "other_protocol"
         case .noEndpointPassed: "no_endpoint_passed"
+        case .undeclaredPortPassed: "undeclared_port_passed"
         case .noEndpoint: "no_endpoint"
         case .noLocalEndpoint: "no_local_endpoint"
         case .undeclaredPort: "undeclared_port"
@@ -70,6 +72,8 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .notAService: "Untouched: the address belongs to no service."
         case .otherProtocol: "Untouched: neither TCP nor UDP."
         case .noEndpointPassed: "Untouched: no healthy endpoint, and --no-endpoint=pass."
+        case .undeclaredPortPassed:
+            "Untouched: a resolver's connect() of a UDP socket, which sends nothing."
         case .noEndpoint: "Refused: the service has no healthy endpoint."
         case .noLocalEndpoint: "Refused: no endpoint where the service's strict locality asks for one."
         case .undeclaredPort: "Refused: the service does not declare the port."
