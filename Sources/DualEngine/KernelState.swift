@@ -95,8 +95,8 @@ struct KernelState: Sendable {
     /// The maps of an earlier run that have other capacities than `options` ask for.
     func keptCapacities(_ options: EngineOptions) -> [String] {
         options.capacityByMap.compactMap { name, wanted in
-            let map = maps.first { $0.name == name }?.snapshot(entries: nil, created: nil)
-            guard let capacity = map?.capacity, capacity != UInt64(wanted) else { return nil }
+            let map = maps.first { $0.name == name }
+            guard let capacity = map?.capacity, capacity != Int(wanted) else { return nil }
             return "map \(name) keeps the capacity of an earlier run, \(capacity) instead of \(wanted): "
                 + "to change it, run `kmesh-daemon uninstall` and enroll the pods again"
         }

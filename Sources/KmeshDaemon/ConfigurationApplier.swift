@@ -35,7 +35,7 @@ struct ConfigurationApplier: Sendable {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
             rejected += await handler.apply(update.changes)
         }
-        let isRepaired = record.applied(rejecting: rejected)
+        let isRepaired = record.applied(Set(update.changes.map(\.name)), rejecting: rejected)
         for resource in rejected.prefix(DaemonStatus.recentLimit) { log.error("refused: \(resource)") }
         if rejected.count > DaemonStatus.recentLimit {
             log.error("refused: \(rejected.count - DaemonStatus.recentLimit) resources more")

@@ -6,7 +6,8 @@ final class DaemonRecord: Sendable {
     private struct State {
         var updates: UInt64 = 0
         var rejected: UInt64 = 0
-        var recentRejections: [String] = []
+        /// Without those whose resource has come again since.
+        var recentRejections: [RejectedResource] = []
         var badConfigurations: UInt64 = 0
         var lastConfigurationError: String?
     }
@@ -23,13 +24,13 @@ final class DaemonRecord: Sendable {
         self.source = source
     }
 
-    /// Returns whether a bad configuration is repaired with this update.
-    func applied(rejecting rejected: [RejectedResource]) -> Bool {
+    /// Returns whether a bad configuration is repaired with this update of `resources`.
+    func applied(_ resources: Set<MeshResourceName>, rejecting rejected: [RejectedResource]) -> Bool {
         state.withLock { state in
             state.updates += 1
             state.rejected += UInt64(rejected.count)
-            let all = state.recentRejections + rejected.suffix(DaemonStatus.recentLimit).map(\.description)
-            state.recentRejections = all.suffix(DaemonStatus.recentLimit)
+            let waiting = state.recentRejections.filter { !resources.contains($0.name) }
+            state.recentRejections = (waiting + rejected).suffix(DaemonStatus.recentLimit)
             defer { state.lastConfigurationError = nil }
             return state.lastConfigurationError != nil
         }
@@ -48,7 +49,8 @@ final class DaemonRecord: Sendable {
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
                 enrolled: UInt64(enrolled),
-                updates: state.updates, rejected: state.rejected, recentRejections: state.recentRejections,
+                updates: state.updates, rejected: state.rejected,
+                recentRejections: state.recentRejections.map(\.description),
                 badConfigurations: state.badConfigurations,
                 lastConfigurationError: state.lastConfigurationError,
                 engine: engine, admin: admin)

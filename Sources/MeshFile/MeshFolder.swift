@@ -103,7 +103,8 @@ struct MeshFolder: ~Copyable {
     private func list() throws(MeshFileError) -> [String] {
         if let single { return [join(single)] }
         do throws(Errno) {
-            return try Files.list(directory).filter { Self.isMeshFile($0) }.map { join($0) }
+            let files = try Files.list(directory).filter { Self.isMeshFile($0) }.map { join($0) }
+            return files.filter { (try? FileStatus(path: $0).kind) != .directory }
         } catch {
             throw MeshFileError(path: directory, message: "cannot be read: \(error)")
         }
@@ -151,6 +152,7 @@ struct MeshFolder: ~Copyable {
             isAllChanged = true
             return .changed
         }
+        if event.has(IN_ISDIR) { return .nothing }
         let isTarget = watch == target?.watch && event.name == target?.name
         let isMain = watch == main && single.map { $0 == event.name } ?? Self.isMeshFile(event.name)
         guard isMain || isTarget else { return .nothing }

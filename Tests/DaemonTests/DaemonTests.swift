@@ -37,6 +37,10 @@ import Testing
             daemon.source.put(.success(ConfigurationUpdate(changes: [workload("good"), workload("bad-1")])))
             #expect(try await daemon.eventually { $0.updates == 2 && $0.rejected == 1 })
             #expect(try await daemon.status().recentRejections == ["bad-1: it is bad"])
+            let repaired = ResourceChange<MeshResource>.remove(.workload(uid: "bad-1"))
+            daemon.source.put(.success(ConfigurationUpdate(changes: [repaired])))
+            #expect(try await daemon.eventually { $0.updates == 3 })
+            #expect(try await daemon.status().recentRejections.isEmpty, "what is gone is not refused")
             let many = (0..<50).map { workload("bad-\($0)") }
             daemon.source.put(.success(ConfigurationUpdate(changes: many)))
             #expect(try await daemon.eventually { $0.rejected == 51 })

@@ -135,7 +135,7 @@ extension DaemonStatus {
             text += "\nthe last configuration was refused:\n\(lastConfigurationError)\n"
         }
         if !recentRejections.isEmpty {
-            text += "\nlatest refused resources:\n" + recentRejections.map { "\($0)\n" }.joined()
+            text += "\nrefused resources:\n" + recentRejections.map { "\($0)\n" }.joined()
         }
         return text
     }

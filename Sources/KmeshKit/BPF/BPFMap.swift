@@ -96,8 +96,7 @@ public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
         return Value(words: words.prefix(Value.wordCount))
     }
 
-    /// Entries of one batch: at most 4,096, at most 4 MiB.
-    private static var chunk: Int { max(1, min(4096, (4 << 20) / (Key.byteCount + Value.byteCount))) }
+    private static var chunk: Int { MapFacts.batchSize(bytesPerEntry: Key.byteCount + Value.byteCount) }
 
     private func readBatch(
         from position: UInt32?, next: inout UInt32, keys: inout [UInt32], values: inout [UInt32],
@@ -139,6 +138,9 @@ public struct MapFacts: Hashable, Sendable {
     public let keySize: Int
     public let valueSize: Int
     public let capacity: Int
+
+    /// Entries of one batch: more than a bucket of a hash map holds, but at most 4 MiB, for tables are large.
+    static func batchSize(bytesPerEntry: Int) -> Int { max(16, min(4096, (4 << 20) / bytesPerEntry)) }
 
     public init(of descriptor: borrowing FileDescriptor, name: String) throws(BPFError) {
         var facts = kmesh_bpf_map_facts()

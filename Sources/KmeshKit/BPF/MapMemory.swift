@@ -7,6 +7,8 @@ public struct MapMemory: Sendable {
     private let descriptor: SharedDescriptor
     private let facts: MapFacts
 
+    public var capacity: Int { facts.capacity }
+
     public init(_ descriptor: consuming FileDescriptor, name: String) throws(BPFError) {
         self.name = name
         facts = try MapFacts(of: descriptor, name: name)
@@ -29,13 +31,14 @@ public struct MapMemory: Sendable {
         guard [BPF_MAP_TYPE_HASH.rawValue, BPF_MAP_TYPE_LRU_HASH.rawValue].contains(UInt32(facts.type)) else {
             return nil
         }
-        var keys = [UInt8](repeating: 0, count: Self.chunk * facts.keySize)
-        var values = [UInt8](repeating: 0, count: Self.chunk * facts.valueSize)
+        let chunk = MapFacts.batchSize(bytesPerEntry: facts.keySize + facts.valueSize)
+        var keys = [UInt8](repeating: 0, count: chunk * facts.keySize)
+        var values = [UInt8](repeating: 0, count: chunk * facts.valueSize)
         var total: UInt64 = 0
         var position: UInt32?
         while true {
             var next: UInt32 = 0
-            var count = UInt32(Self.chunk)
+            var count = UInt32(chunk)
             let result = unsafe withUnsafePointer(to: position ?? 0) { start in
                 unsafe kmesh_bpf_map_lookup_batch(
                     descriptor.file.number, position == nil ? nil : start, &next, &keys, &values, &count)
@@ -46,9 +49,6 @@ public struct MapMemory: Sendable {
             position = next
         }
     }
-
-    /// More than any bucket of a hash map that is not overfull holds.
-    private static var chunk: Int { 4096 }
 
     /// Kernel memory in use, from the descriptor's facts; 0 when they cannot be read.
     private var bytes: UInt64 {
