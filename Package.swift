@@ -56,18 +56,20 @@ let package = Package(
         library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
         program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
-        .target(name: "KmeshTestSupport", path: "Tests/KmeshTestSupport", swiftSettings: strict),
+        .target(
+            name: "KmeshTestSupport", dependencies: ["KmeshKit"], path: "Tests/KmeshTestSupport",
+            swiftSettings: strict),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
-        tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "kmeshctl", logging]),
+        tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(
             "EndToEndTests",
             ["KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox", "kmeshctl"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
-        tests("MeshFileTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
+        tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
         tests("SystemTests", ["KmeshKit"]),

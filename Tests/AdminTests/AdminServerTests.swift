@@ -1,4 +1,5 @@
 import Foundation
+import KmeshTestSupport
 import Testing
 
 @testable import KmeshKit
@@ -137,7 +138,7 @@ import Testing
 
     @Test func garbageIsAnsweredWithAReason() async throws {
         try await withServer { server async throws in
-            var generator = SeededGenerator(seed: testSeed)
+            var generator = SplitMix64(seed: testSeed)
             let bodies = [[], Array("nonsense".utf8), Array("{\"request\":\"reboot\"}".utf8)]
             for body in bodies {
                 let client = try connect(server)

@@ -1,4 +1,5 @@
 import Foundation
+import KmeshTestSupport
 import Testing
 
 @testable import KmeshKit

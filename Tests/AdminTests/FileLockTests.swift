@@ -1,3 +1,4 @@
+import KmeshTestSupport
 import Testing
 
 @testable import KmeshKit

@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func writesWhatItReads() async throws {
-        var generator = SeededGenerator(seed: testSeed)
+        var generator = SplitMix64(seed: testSeed)
         for round in 0..<200 {
             // Other tests have deadlines and need the pool too.
             await Task.yield()
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func survivesDamagedText() async {
-        var generator = SeededGenerator(seed: testSeed)
+        var generator = SplitMix64(seed: testSeed)
         for _ in 0..<1000 {
             await Task.yield()
             var bytes = randomValue(depth: 0, &generator).serialized()
@@ -130,7 +130,7 @@ import Testing
     }
 }
 
-private func randomValue(depth: Int, _ generator: inout SeededGenerator) -> JSONValue {
+private func randomValue(depth: Int, _ generator: inout SplitMix64) -> JSONValue {
     switch UInt8.random(in: 0..<(depth < 3 ? 8 : 6), using: &generator) {
     case 0: .null
     case 1: .bool(.random(using: &generator))
@@ -151,7 +151,7 @@ private func randomValue(depth: Int, _ generator: inout SeededGenerator) -> JSON
     }
 }
 
-private func randomText(_ generator: inout SeededGenerator) -> String {
+private func randomText(_ generator: inout SplitMix64) -> String {
     let alphabet = Array("ab\"\\/\n\r\t\u{0}\u{7f}é\u{2028}😀{}[]:, ".unicodeScalars)
     var text = String.UnicodeScalarView()
     for _ in 0..<Int.random(in: 0..<12, using: &generator) {

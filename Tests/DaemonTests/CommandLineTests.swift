@@ -1,6 +1,7 @@
 import Foundation
 import KmeshDaemon
 import KmeshKit
+import KmeshTestSupport
 import Testing
 
 /// `kmeshctl` as people run it, against a daemon with a fake engine.

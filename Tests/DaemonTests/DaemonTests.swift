@@ -1,5 +1,6 @@
 import KmeshDaemon
 import KmeshKit
+import KmeshTestSupport
 import Testing
 
 @Suite struct DaemonTests {

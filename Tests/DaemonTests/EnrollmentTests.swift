@@ -1,5 +1,6 @@
 import KmeshDaemon
 import KmeshKit
+import KmeshTestSupport
 import Testing
 
 /// Enrolment through a daemon's socket, with real network namespaces.

@@ -2,20 +2,8 @@
 import Foundation
 import KmeshDaemon
 import KmeshKit
+import KmeshTestSupport
 import Testing
-
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        path = "/tmp/kmesh-test-\(UUID().uuidString.prefix(8))"
-        try Files.makeDirectories(path)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
-    }
-}
 
 /// A network namespace that lives as long as a process which this test starts and ends.
 final class FreshNamespace: Sendable {

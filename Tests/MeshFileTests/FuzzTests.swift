@@ -5,18 +5,6 @@ import Testing
 
 @testable import MeshFile
 
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// A store that holds one file, and what it emitted.
 private struct LoadedMesh {
     var store = MeshFileStore(root: "mesh", options: MeshFileOptions())
@@ -117,7 +105,7 @@ private let sample = """
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func randomBytesEndCleanly(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         let signs = Array("{}[]:,-&*!|>'\"%@`?#\n\t \\ab01~".utf8)
         var mesh = LoadedMesh()
         for round in 0..<1500 {
@@ -133,7 +121,7 @@ private let sample = """
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func mutatedManifestsEndCleanly(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         let original = Array(sample.utf8)
         var mesh = LoadedMesh()
         var taken = 0

@@ -1,29 +1,10 @@
 import Glibc
 import KmeshKit
+import KmeshTestSupport
 import MeshFile
 import Testing
 
-/// A directory that goes away with its owner.
-final class TemporaryDirectory {
-    let path: String
-
-    init() throws {
-        var random = SystemRandomNumberGenerator()
-        path = "/tmp/kmesh-test-\(getpid())-\(random.next())"
-        try Files.makeDirectories(path)
-    }
-
-    deinit { remove(path) }
-
-    private func remove(_ path: String) {
-        if (try? FileStatus(path: path, followsLinks: false).kind) == .directory {
-            for name in (try? Files.list(path)) ?? [] { remove("\(path)/\(name)") }
-            _ = unsafe rmdir(path)
-        } else {
-            try? Files.remove(path)
-        }
-    }
-
+extension TemporaryDirectory {
     /// Writes in place, as a shell's redirection does.
     func write(_ name: String, _ text: String) throws {
         let file = try FileDescriptor.open("\(path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)

@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func hostileLines() {
-        var generator = Seeded(state: 11)
+        var generator = SplitMix64(seed: 11)
         let letters = Array("41 - /\\0479\n:".utf8)
         for _ in 0..<2000 {
             let bytes = (0..<40).map { _ in letters.randomElement(using: &generator) ?? 0 }

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func hostileBytesEndInAnAnswer() {
-        var generator = Seeded(state: 0x6b6d_6573_6800_0001)
+        var generator = SplitMix64(seed: 0x6b6d_6573_6800_0001)
         for _ in 0..<20_000 {
             var message = NetlinkMessage(type: 2, flags: 0x300, sequence: 1, body: [0, 0, 0, 0])
             message.nest(2) { $0.add(1, "text") }
@@ -63,18 +63,5 @@ import Testing
         #expect(IPAddress("fd00::1")?.networkBytes.count == 16)
         #expect(IPAddress(networkBytes: [1, 2, 3]) == nil)
         #expect(IPAddress(networkBytes: IPAddress("fd00::7")?.networkBytes ?? [])?.description == "fd00::7")
-    }
-}
-
-/// A small generator whose numbers are the same in every run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

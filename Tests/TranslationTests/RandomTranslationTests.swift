@@ -2,21 +2,8 @@
 import KmeshKit
 import Testing
 
-/// SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 struct ObjectGenerator {
-    var random: SeededGenerator
+    var random: SplitMix64
 
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
     mutating func flip(_ odds: Int = 2) -> Bool { below(odds) == 0 }
@@ -112,7 +99,7 @@ struct ObjectGenerator {
 @Suite struct RandomTranslationTests {
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func stepsLeadWhereTheWholeLeads(seed: UInt64) throws {
-        var generator = ObjectGenerator(random: SeededGenerator(state: seed))
+        var generator = ObjectGenerator(random: SplitMix64(seed: seed))
         var translator = MeshTranslator()
         var state = MeshState()
         var objects: [Kubernetes.ObjectKey: Kubernetes.Object] = [:]
@@ -152,7 +139,7 @@ struct ObjectGenerator {
     }
 
     @Test func bothOutcomesHappen() throws {
-        var generator = ObjectGenerator(random: SeededGenerator(state: 7))
+        var generator = ObjectGenerator(random: SplitMix64(seed: 7))
         var translator = MeshTranslator()
         var outcomes = (accepted: 0, refused: 0)
         for _ in 0..<500 {
