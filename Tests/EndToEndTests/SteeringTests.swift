@@ -120,6 +120,10 @@ final class SteeringTests {
         let outside = try node.probe("outsider", "tcp", "10.96.7.1", "80")
         #expect(outside[0]["error"] != nil && outside[0]["error"] != "ECONNREFUSED", "\(outside)")
         #expect(try node.probe("outsider", "tcp", "\(address)", "8080")[0]["pod"] != nil)
+        // Neither is a pod in the host's network.
+        let host = try node.probe("hosted", "tcp", "10.96.7.1", "80")
+        #expect(host[0]["error"] != nil && host[0]["error"] != "ECONNREFUSED", "\(host)")
+        #expect(try node.probe("hosted", "tcp", "\(address)", "8080")[0]["pod"] != nil)
     }
 
     private func aSocketConnectedAgainForgetsItsService() throws {
