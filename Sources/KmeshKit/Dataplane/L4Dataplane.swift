@@ -40,7 +40,8 @@ public struct L4Dataplane: Sendable {
         var affected = ServiceKeyList()
         for change in changes { record(change, &affected) }
         let found = takeOver()
-        let writes = reconcile(planningOrder(affected.keys), found: found)
+        let order = planningOrder(affected.keys, withWaiting: changes.contains(where: \.concernsServices))
+        let writes = reconcile(order, found: found)
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
@@ -135,11 +136,20 @@ public struct L4Dataplane: Sendable {
     }
 
     /// Services in force go first, so that they keep their room; then those that wait, then the new ones.
-    private func planningOrder(_ affected: [ServiceKey]) -> [ServiceKey] {
+    /// Those that wait are left out where no address can have become free; room that does lets them be tried
+    /// again.
+    private func planningOrder(_ affected: [ServiceKey], withWaiting: Bool) -> [ServiceKey] {
         guard !affected.isEmpty else { return [] }
-        let waiting = Set(rejections.keys).subtracting(affected).sorted()
+        let waiting = withWaiting ? Set(rejections.keys).subtracting(affected).sorted() : []
         return affected.filter { inForce[$0] != nil } + waiting.filter { inForce[$0] != nil }
             + waiting.filter { inForce[$0] == nil } + affected.filter { inForce[$0] == nil }
+    }
+}
+
+extension ResourceChange<MeshResource> {
+    fileprivate var concernsServices: Bool {
+        if case .service = name { return true }
+        return false
     }
 }
 
