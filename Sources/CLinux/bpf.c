@@ -124,16 +124,6 @@ int kmesh_bpf_map_facts(int map, struct kmesh_bpf_map_facts *facts)
 	return result;
 }
 
-int kmesh_bpf_program_facts(int program, struct kmesh_bpf_program_facts *facts)
-{
-	struct bpf_prog_info info = {};
-	int result = facts_of(program, &info, sizeof(info));
-
-	*facts = (struct kmesh_bpf_program_facts){ info.id, info.run_time_ns, info.run_cnt,
-						   info.verified_insns };
-	return result;
-}
-
 int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts)
 {
 	struct bpf_link_info info = {};
@@ -171,13 +161,6 @@ int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn 
 	return command(BPF_PROG_LOAD, &attributes);
 }
 
-int kmesh_bpf_program_by_id(__u32 id)
-{
-	union bpf_attr attributes = { .prog_id = id };
-
-	return command(BPF_PROG_GET_FD_BY_ID, &attributes);
-}
-
 int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
 			  __u32 *duration_ns)
 {
@@ -192,13 +175,6 @@ int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, _
 	*result = attributes.test.retval;
 	*duration_ns = attributes.test.duration;
 	return status;
-}
-
-int kmesh_bpf_enable_statistics(void)
-{
-	union bpf_attr attributes = { .enable_stats = { .type = BPF_STATS_RUN_TIME } };
-
-	return command(BPF_ENABLE_STATS, &attributes);
 }
 
 int kmesh_is_bpf_file_system(const char *path)

@@ -43,26 +43,9 @@ public final class MeshFileSource: Sendable {
     /// The next update or failure; `nil` once closed or when the task is cancelled. For one task at a time.
     public func next() async -> MeshFileEvent? { await mailbox.next() }
 
-    public var events: Events { Events(source: self) }
-
     /// Reads all files again. An event follows in any case.
     public func reload() { mailbox.requestReload() }
 
     /// Ends watching.
     public func close() { mailbox.close() }
-
-    public struct Events: AsyncSequence, AsyncIteratorProtocol, Sendable {
-        public typealias Element = MeshFileEvent
-        public typealias Failure = Never
-
-        let source: MeshFileSource
-
-        public func makeAsyncIterator() -> Events { self }
-
-        public func next() async -> MeshFileEvent? { await source.next() }
-
-        public func next(isolation actor: isolated (any Actor)?) async throws(Never) -> MeshFileEvent? {
-            await source.next()
-        }
-    }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import KmeshTestSupport
 import Testing
 
 @testable import KmeshKit
@@ -50,48 +50,5 @@ import Testing
             try await NetworkNamespaceIdentity.read("/run/netns/absent")
         }
         #expect(error == .noEntry)
-    }
-}
-
-/// A network namespace that lives as long as a process which this test starts and ends.
-final class FreshNamespace {
-    private let process: Process
-    var path: String { "/proc/\(process.processIdentifier)/ns/net" }
-
-    /// `nil`, with the reason printed, where namespaces cannot be made. `setup` is run by a shell inside.
-    static func make(_ setup: String = "true") async throws -> FreshNamespace? {
-        guard getuid() == 0 else {
-            print("skipped: making a network namespace needs root")
-            return nil
-        }
-        if setup.contains("ip "), !Files.exists("/usr/sbin/ip"), !Files.exists("/sbin/ip") {
-            print("skipped: the program ip (package iproute2) is missing")
-            return nil
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-        process.arguments = ["--net", "sh", "-c", "set -e; \(setup); echo ready; exec cat"]
-        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not
-        // reach it: it inherits the mask of the pool's thread, which blocks most.
-        process.standardInput = Pipe()
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let namespace = FreshNamespace(process)
-        let line = try await offPool { () throws(Errno) in output.fileHandleForReading.availableData }
-        guard String(decoding: line, as: UTF8.self).hasPrefix("ready") else {
-            Issue.record("the namespace could not be set up")
-            return nil
-        }
-        return namespace
-    }
-
-    private init(_ process: Process) {
-        self.process = process
-    }
-
-    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
-    deinit {
-        kill(process.processIdentifier, SIGKILL)
     }
 }

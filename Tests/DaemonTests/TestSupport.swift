@@ -5,49 +5,6 @@ import KmeshKit
 import KmeshTestSupport
 import Testing
 
-/// A network namespace that lives as long as a process which this test starts and ends.
-final class FreshNamespace: Sendable {
-    private let process: Process
-    let path: String
-
-    /// `nil`, with the reason printed, where namespaces cannot be made.
-    static func make() async throws -> FreshNamespace? {
-        guard getuid() == 0 else {
-            print("skipped: making a network namespace needs root")
-            return nil
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-        process.arguments = ["--net", "sh", "-c", "echo ready; exec cat"]
-        // It ends with its input, also when this process is killed. A signal other than SIGKILL might not
-        // reach it: it inherits the mask of the pool's thread, which blocks most.
-        process.standardInput = Pipe()
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        _ = try await DedicatedThread.run("test-wait") { () throws(Errno) in
-            output.fileHandleForReading.availableData
-        }
-        return FreshNamespace(process)
-    }
-
-    private init(_ process: Process) {
-        self.process = process
-        path = "/proc/\(process.processIdentifier)/ns/net"
-    }
-
-    /// Ends the process and waits until its namespace cannot be entered any more.
-    func remove() async throws {
-        kill(process.processIdentifier, SIGKILL)
-        for _ in 0..<500 where Files.exists(path) { try await Task.sleep(for: .milliseconds(10)) }
-    }
-
-    // Without waiting: the process object reaps its child, and waiting would block one of the pool's threads.
-    deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    }
-}
-
 /// A daemon with a fake engine, at paths of its own.
 struct TestDaemon {
     let directory: TemporaryDirectory

@@ -8,12 +8,6 @@ struct kmesh_bpf_map_facts {
 	__u32 type, id, key_size, value_size, max_entries, flags;
 };
 
-struct kmesh_bpf_program_facts {
-	__u32 id;
-	__u64 run_time_ns, run_count;
-	__u32 verified_instructions;
-};
-
 struct kmesh_bpf_link_facts {
 	__u32 program_id;
 	__u64 cgroup_id; /* 0 when the cgroup is gone */
@@ -35,13 +29,11 @@ int kmesh_bpf_map_lookup_batch(int map, const __u32 *start, __u32 *next, void *k
 int kmesh_bpf_object_pin(int fd, const char *path);
 int kmesh_bpf_object_get(const char *path);
 int kmesh_bpf_map_facts(int map, struct kmesh_bpf_map_facts *facts);
-int kmesh_bpf_program_facts(int program, struct kmesh_bpf_program_facts *facts);
 int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts);
 
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type);
 int kmesh_bpf_link_update(int link, int program);
 int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *instructions, __u32 count);
-int kmesh_bpf_program_by_id(__u32 id);
 
 /* Runs a program on a packet of `size` bytes, which it may change in place. */
 int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
@@ -49,8 +41,5 @@ int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, _
 
 /* 1 when PATH lies in a mounted bpffs, else 0. */
 int kmesh_is_bpf_file_system(const char *path);
-
-/* Program run-time statistics are counted until the returned descriptor is closed. */
-int kmesh_bpf_enable_statistics(void);
 
 #endif

@@ -8,13 +8,6 @@ public struct BPFProgram: ~Copyable {
         self.descriptor = descriptor
     }
 
-    /// Opens a loaded program by the kernel's id.
-    public init(id: UInt32) throws(BPFError) {
-        let result = kmesh_bpf_program_by_id(id)
-        guard result >= 0 else { throw .failed("open the program \(id)", Errno(-result)) }
-        descriptor = FileDescriptor(owning: result)
-    }
-
     public struct Run: Sendable {
         /// What the program returned.
         public var result: UInt32
@@ -31,22 +24,5 @@ public struct BPFProgram: ~Copyable {
             descriptor.number, &run.packet, UInt32(packet.count), repetitions, &run.result, &run.nanoseconds)
         guard status >= 0 else { throw .failed("run a program", Errno(-status)) }
         return run
-    }
-
-    public struct Statistics: Sendable {
-        public var id: UInt32
-        /// Counted while `RunTimeStatistics` lives.
-        public var runTime: UInt64
-        public var runCount: UInt64
-        public var verifiedInstructions: Int
-    }
-
-    public func statistics() throws(BPFError) -> Statistics {
-        var facts = kmesh_bpf_program_facts()
-        let status = unsafe kmesh_bpf_program_facts(descriptor.number, &facts)
-        guard status >= 0 else { throw .failed("read the facts of a program", Errno(-status)) }
-        return Statistics(
-            id: facts.id, runTime: facts.run_time_ns, runCount: facts.run_count,
-            verifiedInstructions: Int(facts.verified_instructions))
     }
 }

@@ -60,7 +60,6 @@ public struct L4Dataplane: Sendable {
     /// Entries in the maps, or on their way there.
     public var entryCounts: MapCounts { reconciler.occupancy }
 
-    public var serviceCount: Int { services.count }
     public var workloadCount: Int { workloads.count }
 
     /// Brings services into force, then those that did not fit as long as others make room for them.

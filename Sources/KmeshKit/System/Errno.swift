@@ -14,7 +14,6 @@ public struct Errno: Error, Hashable, Sendable {
     public static let accessDenied = Errno(EACCES)
     public static let tooBig = Errno(E2BIG)
     public static let noMemory = Errno(ENOMEM)
-    public static let noSpace = Errno(ENOSPC)
     public static let invalid = Errno(EINVAL)
     public static let wouldBlock = Errno(EAGAIN)
     public static let interrupted = Errno(EINTR)

@@ -2,7 +2,6 @@
 internal import Glibc
 
 public struct FileLock: ~Copyable, Sendable {
-    private let path: String
     private let file: FileDescriptor
 
     public enum Failure: Error, Hashable, Sendable {
@@ -35,7 +34,7 @@ public struct FileLock: ~Copyable, Sendable {
             } catch {
                 throw .unusable(error)
             }
-            return FileLock(path: path, owning: file)
+            return FileLock(owning: file)
         }
     }
 
@@ -44,16 +43,10 @@ public struct FileLock: ~Copyable, Sendable {
         return digits.isEmpty ? "unknown" : String(decoding: digits, as: UTF8.self)
     }
 
-    private init(path: String, owning file: consuming FileDescriptor) {
-        self.path = path
+    private init(owning file: consuming FileDescriptor) {
         self.file = file
     }
 
     /// Lets go; the file stays.
     public consuming func release() {}
-
-    /// Lets go and takes the file away.
-    public consuming func removeFile() throws(Errno) {
-        try Files.remove(path)
-    }
 }

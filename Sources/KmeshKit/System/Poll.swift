@@ -16,7 +16,6 @@ struct PollEntry {
 
     var isReady: Bool { entry.revents != 0 }
     var isReadable: Bool { entry.revents & Int16(POLLIN) != 0 }
-    var isWritable: Bool { entry.revents & Int16(POLLOUT) != 0 }
     var isHungUp: Bool { entry.revents & Int16(POLLHUP | POLLERR) != 0 }
 
     /// Waits until an entry is ready or `timeout` is over; without one, for as long as it takes.

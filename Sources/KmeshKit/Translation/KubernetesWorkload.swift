@@ -115,15 +115,6 @@ extension Kubernetes {
         }
     }
 
-    public struct Node: Hashable, Sendable {
-        public var name: String
-        public var region: String
-        public var zone: String
-
-        public init(name: String, region: String = "", zone: String = "") {
-            self.name = name
-            self.region = region
-            self.zone = zone
-        }
-    }
+    /// What matters of a Node is what the model says of it.
+    public typealias Node = KmeshKit.Node
 }
