@@ -48,9 +48,11 @@ let package = Package(
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
+        program("kmesh-waypoint", ["KmeshKit", "MeshFile", "WaypointProxy", logging]),
         program("kmeshctl", ["KmeshKit", arguments]),
 
         library("KmeshSandbox", ["KmeshKit", "KmeshYAML"]),
@@ -75,6 +77,7 @@ let package = Package(
         tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
         tests("TranslationTests", ["KmeshKit"]),
+        tests("WaypointProxyTests", ["KmeshKit", "KmeshTestSupport", "WaypointProxy"]),
     ],
     cLanguageStandard: .gnu2x
 )

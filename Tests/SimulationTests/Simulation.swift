@@ -294,7 +294,7 @@ struct Simulation {
         switch change {
         case .upsert(.workload(let workload)): uid = workload.uid
         case .remove(.workload(let name)): uid = name
-        case .upsert(.service), .upsert(.node), .remove(.service), .remove(.node): return
+        case .upsert, .remove: return
         }
         let memberships = [before.workloads[uid], world.workloads[uid]].flatMap { $0?.memberships ?? [] }
         let mesh = meshes[meshes.count - 1]

@@ -20,6 +20,12 @@ let allowances: [Allowance] = [
         rule: .unsafeCode, path: "Sources/KmeshKit/BPF/", reason: "bpf(2) takes pointers to keys and values"),
     Allowance(rule: .unsafeCode, path: "Sources/BPFLoader/", reason: "the only caller of libbpf"),
     Allowance(rule: .unsafeCode, path: "Sources/KmeshYAML/", reason: "the only caller of libyaml"),
+    Allowance(
+        rule: .unsafeCode, path: "Sources/WaypointProxy/Memory/",
+        reason: "records and bytes that live as long as their worker"),
+    Allowance(
+        rule: .unsafeCode, path: "Sources/WaypointProxy/System/",
+        reason: "the hot loop's system calls, without an array between"),
     Allowance(rule: .sendability, path: "Sources/KmeshKit/System/", reason: "owners of kernel objects"),
     Allowance(rule: .sendability, path: "Sources/KmeshKit/BPF/", reason: "owners of kernel objects"),
     Allowance(rule: .sendability, path: "Sources/BPFLoader/", reason: "owners of libbpf objects"),

@@ -4,6 +4,7 @@
 
 #include "bpf_calls.h"
 #include "programs.h"
+#include "scan.h"
 #include "sockets.h"
 
 #include <linux/if_link.h>

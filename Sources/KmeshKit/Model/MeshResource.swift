@@ -4,12 +4,15 @@ public enum MeshResource: Hashable, Sendable {
     case workload(Workload)
     /// A node's place. Engines care for that of their own node.
     case node(Node)
+    /// How HTTP requests are routed. Data planes that do not look into HTTP have no use for it.
+    case routes(RouteConfiguration)
 
     public var name: MeshResourceName {
         switch self {
         case .service(let service): .service(service.key)
         case .workload(let workload): .workload(uid: workload.uid)
         case .node(let node): .node(node.name)
+        case .routes(let routes): .routes(routes.key)
         }
     }
 }
@@ -18,12 +21,14 @@ public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
     case service(ServiceKey)
     case workload(uid: String)
     case node(String)
+    case routes(RouteConfigurationKey)
 
     public var description: String {
         switch self {
         case .service(let key): "Service \(key)"
         case .workload(let uid): uid
         case .node(let name): "Node \(name)"
+        case .routes(let key): "routes of \(key)"
         }
     }
 }

@@ -32,6 +32,10 @@ public struct Service: Hashable, Sendable {
     public var locality: LocalityPreference?
     /// ClientIP session affinity and its timeout in seconds.
     public var affinityTimeout: UInt32?
+    /// Where its traffic goes through; `nil`: straight to the endpoints.
+    public var waypoint: WaypointReference?
+    /// How a waypoint chooses among the endpoints.
+    public var upstreamPolicy = UpstreamPolicy.leastRequest
 
     public init(
         key: ServiceKey, name: String, addresses: [IPAddress], ports: [ServicePort],
@@ -55,11 +59,16 @@ public struct ServicePort: Hashable, Sendable {
     public var port: UInt16
     public var transport: TransportProtocol
     public var name: String
+    public var applicationProtocol: ApplicationProtocol
 
-    public init(port: UInt16, transport: TransportProtocol, name: String = "") {
+    public init(
+        port: UInt16, transport: TransportProtocol, name: String = "",
+        applicationProtocol: ApplicationProtocol = .detect
+    ) {
         self.port = port
         self.transport = transport
         self.name = name
+        self.applicationProtocol = applicationProtocol
     }
 }
 

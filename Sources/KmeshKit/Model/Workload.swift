@@ -9,6 +9,8 @@ public struct Workload: Hashable, Sendable {
     /// Relative share under the weighted and Maglev policies; 1 unless configured.
     public var weight: UInt32
     public var memberships: [Membership]
+    /// Where traffic to its own addresses goes through.
+    public var waypoint: WaypointReference?
 
     public init(
         uid: String, name: String, namespace: String, addresses: [IPAddress], locality: Locality = Locality(),

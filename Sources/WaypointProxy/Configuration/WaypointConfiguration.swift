@@ -1,0 +1,111 @@
+/// Everything that workers go by, whole and unchangeable. A new one replaces it in one step; what did not
+/// change is the same object in both, so that a worker compares by identity.
+internal import KmeshKit
+
+final class WaypointConfiguration: Sendable {
+    let version: UInt64
+    /// By cluster number. A number stays with its cluster as long as that exists.
+    let clusters: [ClusterConfiguration?]
+    /// By table number; the numbers hold within this configuration only.
+    let tables: [RouteTable]
+    let targets: TargetIndex
+    /// The table for listeners that belong to no service: by host name. `nil`: every request gets 404.
+    let plainTable: Int32?
+
+    init(
+        version: UInt64, clusters: [ClusterConfiguration?], tables: [RouteTable], targets: TargetIndex,
+        plainTable: Int32?
+    ) {
+        self.version = version
+        self.clusters = clusters
+        self.tables = tables
+        self.targets = targets
+        self.plainTable = plainTable
+    }
+}
+
+/// The endpoints of one TCP port of a service, and how to choose among them.
+final class ClusterConfiguration: Sendable {
+    let number: Int32
+    let backend: BackendReference
+    let policy: UpstreamPolicy
+    /// Those that take new requests: the best locality tier first, each tier contiguous.
+    let endpoints: [EndpointConfiguration]
+    let limits: ClusterLimits
+
+    init(
+        number: Int32, backend: BackendReference, policy: UpstreamPolicy, endpoints: [EndpointConfiguration],
+        limits: ClusterLimits
+    ) {
+        self.number = number
+        self.backend = backend
+        self.policy = policy
+        self.endpoints = endpoints
+        self.limits = limits
+    }
+}
+
+struct EndpointConfiguration: Hashable, Sendable {
+    var address: SocketAddress
+    var weight: UInt32
+    /// 0 is the best; endpoints of a higher tier are used only when all of lower ones fail.
+    var tier: UInt8
+}
+
+/// Bounds for each cluster and worker.
+struct ClusterLimits: Hashable, Sendable {
+    var connections: Int32 = 4096
+    var pendingRequests: Int32 = 1024
+}
+
+/// What a connection's original destination means: a service port, or a workload's own address.
+struct Target: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        case service(BackendReference)
+        /// Any port of a workload; the endpoint is the destination itself.
+        case workload(uid: String)
+    }
+
+    var kind: Kind
+    var applicationProtocol: ApplicationProtocol
+    /// Where bytes and requests without a route go; -1 for a workload.
+    var cluster: Int32
+    /// Routes of the service port; `nil`: all requests go to `cluster`.
+    var table: Int32?
+}
+
+/// Finds targets by what metadata conveys. A destination that is not here is never connected to.
+struct TargetIndex: Sendable {
+    private(set) var targets: [Target] = []
+    private var services: [SocketAddress: Int32] = [:]
+    private var workloads: [IPAddress: Int32] = [:]
+    /// By the short form that fits into a SYN; -1 where several addresses share it.
+    private var shortForms: [UInt32: Int32] = [:]
+
+    init() {}
+
+    mutating func insert(_ target: Target, at addresses: [SocketAddress]) {
+        let number = Int32(targets.count)
+        targets.append(target)
+        for address in addresses {
+            services[address] = number
+            let short = DestinationHash.of(address)
+            shortForms[short] = shortForms[short] == nil ? number : -1
+        }
+    }
+
+    mutating func insert(workload target: Target, at addresses: [IPAddress]) {
+        let number = Int32(targets.count)
+        targets.append(target)
+        for address in addresses { workloads[address] = number }
+    }
+
+    func find(_ destination: SocketAddress) -> Int32? {
+        services[destination] ?? workloads[destination.address]
+    }
+
+    func find(shortForm: UInt32) -> Int32? {
+        guard let number = shortForms[shortForm], number >= 0 else { return nil }
+        return number
+    }
+}

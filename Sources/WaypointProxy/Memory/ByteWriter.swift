@@ -1,0 +1,54 @@
+/// Appends bytes to a chunk. What does not fit is not written, and `hasOverflowed` says so: callers look once,
+/// at the end.
+struct ByteWriter: ~Copyable {
+    let chunk: ByteChunk
+    private(set) var count = 0
+    private(set) var hasOverflowed = false
+
+    init(capacity: Int) { chunk = ByteChunk(capacity: capacity) }
+
+    mutating func clear() {
+        count = 0
+        hasOverflowed = false
+    }
+
+    @inline(__always)
+    mutating func append(_ byte: UInt8) {
+        guard hasRoom(1) else { return }
+        chunk[count] = byte
+        count &+= 1
+    }
+
+    @inline(__always)
+    mutating func append(_ bytes: Span<UInt8>) {
+        guard hasRoom(bytes.count) else { return }
+        chunk.write(bytes, at: count)
+        count &+= bytes.count
+    }
+
+    @inline(__always)
+    mutating func append(_ text: StaticString) {
+        unsafe append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
+    }
+
+    /// For text that is kept as bytes in the configuration.
+    mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
+
+    mutating func append(decimal number: UInt64) {
+        var divisor: UInt64 = 1
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / divisor % 10))
+            divisor /= 10
+        }
+    }
+
+    func read<Result>(_ body: (Span<UInt8>) -> Result) -> Result { chunk.read(0..<count, body) }
+
+    @inline(__always)
+    private mutating func hasRoom(_ more: Int) -> Bool {
+        if count &+ more <= chunk.capacity { return true }
+        hasOverflowed = true
+        return false
+    }
+}

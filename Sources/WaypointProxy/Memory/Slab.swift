@@ -1,0 +1,37 @@
+/// Records addressed by number, which live as long as their worker. Pages are taken when a record is first
+/// used, so a large capacity costs nothing.
+///
+/// Elements are changed in place through a shared owner: two records can be used side by side without copies
+/// and without exclusivity checks. That is safe since records are plain bytes that never move, and a number
+/// outside the capacity stops the program.
+internal import Glibc
+
+@safe struct Slab<Record: BitwiseCopyable>: ~Copyable {
+    private let records: UnsafeMutablePointer<Record>
+    let capacity: Int32
+
+    /// All bytes of a fresh record are zero; `Record` must be valid so.
+    init(capacity: Int32) {
+        precondition(capacity > 0, "a slab holds at least one record")
+        guard let memory = unsafe calloc(Int(capacity), MemoryLayout<Record>.stride) else {
+            preconditionFailure("no memory for \(capacity) records of \(MemoryLayout<Record>.stride) bytes")
+        }
+        unsafe records = memory.bindMemory(to: Record.self, capacity: Int(capacity))
+        self.capacity = capacity
+    }
+
+    deinit {
+        unsafe free(records)
+    }
+
+    subscript(_ number: Int32) -> Record {
+        @inline(__always) unsafeAddress {
+            precondition(number >= 0 && number < capacity, "no such record")
+            return unsafe UnsafePointer(records + Int(number))
+        }
+        @inline(__always) nonmutating unsafeMutableAddress {
+            precondition(number >= 0 && number < capacity, "no such record")
+            return unsafe records + Int(number)
+        }
+    }
+}

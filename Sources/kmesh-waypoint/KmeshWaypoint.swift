@@ -1,0 +1,5 @@
+/// `kmesh-waypoint`: the L7 proxy.
+@main
+struct KmeshWaypoint {
+    static func main() {}
+}

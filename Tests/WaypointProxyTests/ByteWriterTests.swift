@@ -1,0 +1,34 @@
+/// Bytes that are put together for sending.
+import Testing
+
+@testable import WaypointProxy
+
+@Suite struct ByteWriterTests {
+    @Test func writesTextAndNumbers() {
+        var writer = ByteWriter(capacity: 32)
+        writer.append("HTTP/1.1 ")
+        writer.append(decimal: 503)
+        writer.append(decimal: 0)
+        writer.append([UInt8(ascii: "!")])
+        let written = text(writer)
+        #expect(written == "HTTP/1.1 5030!")
+        let hasOverflowed = writer.hasOverflowed
+        #expect(!hasOverflowed)
+    }
+
+    @Test func whatDoesNotFitIsSaid() {
+        var writer = ByteWriter(capacity: 4)
+        writer.append("12345")
+        writer.append("123")
+        let (written, hasOverflowed) = (text(writer), writer.hasOverflowed)
+        #expect(written == "123")
+        #expect(hasOverflowed)
+        writer.clear()
+        let isClean = !writer.hasOverflowed
+        #expect(isClean)
+    }
+
+    private func text(_ writer: borrowing ByteWriter) -> String {
+        writer.read { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+    }
+}
