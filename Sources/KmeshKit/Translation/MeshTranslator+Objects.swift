@@ -211,6 +211,20 @@ extension MeshTranslator {
         step.log.append(.namespace(name, namespaces[name]))
         namespaces[name] = origin
     }
+
+    // MARK: Gateways and grants
+
+    mutating func setGateway(_ key: Kubernetes.ObjectKey, _ new: GatewayRecord?) {
+        let old = gateways[key]
+        step.log.append(.gateway(key, old))
+        gateways[key] = new
+        if old?.object != new?.object { step.gateways.insert(key) }
+    }
+
+    mutating func setGrant(_ key: Kubernetes.ObjectKey, _ new: GrantRecord?) {
+        step.log.append(.grant(key, grants[key]))
+        grants[key] = new
+    }
 }
 
 extension Kubernetes.EndpointSlice {

@@ -13,6 +13,8 @@ public struct MeshTranslator: Sendable {
     var slices = SlotTable<SliceRecord>()
     var nodes: [String: NodeRecord] = [:]
     var namespaces: [String: Kubernetes.Origin] = [:]
+    var gateways: [Kubernetes.ObjectKey: GatewayRecord] = [:]
+    var grants: [Kubernetes.ObjectKey: GrantRecord] = [:]
     var labels = LabelIndex()
     var slicesByService: [Kubernetes.ObjectKey: [Slot]] = [:]
     /// Slices by the pods that they name, once for each endpoint; also pods that are not known.
@@ -28,7 +30,10 @@ public struct MeshTranslator: Sendable {
         self.clusterDomain = clusterDomain
     }
 
-    public var objectCount: Int { slots.count + nodes.values.count { $0.object != nil } + namespaces.count }
+    public var objectCount: Int {
+        slots.count + nodes.values.count { $0.object != nil } + namespaces.count + gateways.count
+            + grants.count
+    }
 
     /// Where the object was last read; `nil` when it is not known.
     public func origin(of key: Kubernetes.ObjectKey) -> Kubernetes.Origin? {
@@ -40,6 +45,8 @@ public struct MeshTranslator: Sendable {
         case .pod, .workloadEntry: return slots[key].map { workloads[$0].origin }
         case .service, .serviceEntry: return slots[key].map { services[$0].origin }
         case .endpointSlice: return slots[key].map { slices[$0].origin }
+        case .gateway: return gateways[key]?.origin
+        case .referenceGrant: return grants[key]?.origin
         }
     }
 
@@ -88,6 +95,10 @@ public struct MeshTranslator: Sendable {
         case .upsert(.endpointSlice(let slice), let origin): stageSlice(slice, origin)
         case .upsert(.node(let node), let origin): setNode(node.name, node, origin)
         case .upsert(.namespace(let name), let origin): setNamespace(name, origin)
+        case .upsert(.gateway(let gateway), let origin):
+            setGateway(gateway.key, GatewayRecord(object: gateway, origin: origin))
+        case .upsert(.referenceGrant(let grant), let origin):
+            setGrant(grant.key, GrantRecord(object: grant, origin: origin))
         case .remove(let key): stageRemoval(key)
         }
     }
@@ -102,6 +113,8 @@ public struct MeshTranslator: Sendable {
             if let slot = slots[key] { setService(slot, nil, services[slot].origin) }
         case .endpointSlice:
             if let slot = slots[key] { setSlice(slot, nil, slices[slot].origin) }
+        case .gateway: setGateway(key, nil)
+        case .referenceGrant: setGrant(key, nil)
         }
     }
 
@@ -117,6 +130,8 @@ public struct MeshTranslator: Sendable {
             case .slice(let slot, let object, let origin): setSlice(slot, object, origin)
             case .node(let name, let node, let origin): setNode(name, node, origin)
             case .namespace(let name, let origin): setNamespace(name, origin)
+            case .gateway(let key, let record): setGateway(key, record)
+            case .grant(let key, let record): setGrant(key, record)
             }
         }
         freeRemoved()
@@ -146,6 +161,8 @@ struct TranslationStep: Sendable {
         case slice(Slot, Kubernetes.EndpointSlice?, Kubernetes.Origin)
         case node(String, Kubernetes.Node?, Kubernetes.Origin)
         case namespace(String, Kubernetes.Origin?)
+        case gateway(Kubernetes.ObjectKey, GatewayRecord?)
+        case grant(Kubernetes.ObjectKey, GrantRecord?)
     }
 
     var log: [LogEntry] = []
@@ -155,6 +172,7 @@ struct TranslationStep: Sendable {
     var upsertedServices: Set<Slot> = []
     var slices: Set<Slot> = []
     var nodes: Set<String> = []
+    var gateways: Set<Kubernetes.ObjectKey> = []
     /// Services whose named target ports must be looked for again.
     var portNames: Set<Slot> = []
     var removedWorkloads: [Slot] = []

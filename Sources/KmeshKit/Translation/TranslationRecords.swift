@@ -109,6 +109,16 @@ struct NodeRecord: Sendable {
     var isUnused: Bool { object == nil && emitted == nil && workloads.isEmpty && slices.isEmpty }
 }
 
+struct GatewayRecord: Sendable {
+    var object: Kubernetes.Gateway
+    var origin: Kubernetes.Origin
+}
+
+struct GrantRecord: Sendable {
+    var object: Kubernetes.ReferenceGrant
+    var origin: Kubernetes.Origin
+}
+
 /// What clients dial: the key under which two services must not meet.
 struct Frontend: Hashable, Sendable {
     var address: IPAddress
