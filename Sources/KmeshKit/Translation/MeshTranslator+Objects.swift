@@ -78,6 +78,7 @@ extension MeshTranslator {
         guard record.object != new else { return }
         step.services.insert(slot)
         step.upsertedServices.insert(slot)
+        markRoutes(to: record.key)
         slots[record.key] = new == nil ? nil : slot
         let definition = new.map { define($0) }
         services[slot].object = new
@@ -210,20 +211,6 @@ extension MeshTranslator {
     mutating func setNamespace(_ name: String, _ origin: Kubernetes.Origin?) {
         step.log.append(.namespace(name, namespaces[name]))
         namespaces[name] = origin
-    }
-
-    // MARK: Gateways and grants
-
-    mutating func setGateway(_ key: Kubernetes.ObjectKey, _ new: GatewayRecord?) {
-        let old = gateways[key]
-        step.log.append(.gateway(key, old))
-        gateways[key] = new
-        if old?.object != new?.object { step.gateways.insert(key) }
-    }
-
-    mutating func setGrant(_ key: Kubernetes.ObjectKey, _ new: GrantRecord?) {
-        step.log.append(.grant(key, grants[key]))
-        grants[key] = new
     }
 }
 
