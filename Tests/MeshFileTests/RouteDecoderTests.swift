@@ -4,58 +4,60 @@ import Testing
 
 private func route(_ spec: String, version: String = "v1") throws -> Kubernetes.HTTPRoute {
     let text =
-        "apiVersion: gateway.networking.k8s.io/\(version)\nkind: HTTPRoute\nmetadata: {name: r}\nspec: \(spec)"
+        "apiVersion: gateway.networking.k8s.io/\(version)\nkind: HTTPRoute\nmetadata: {name: r}\n"
+        + "spec: \(spec)"
     guard case .httpRoute(let route) = try decodeOne(text) else { throw Unexpected(what: text) }
     return route
 }
 
+private let manifest = """
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata:
+      name: reviews
+      namespace: shop
+      creationTimestamp: "2026-01-31T12:00:00Z"
+    spec:
+      parentRefs:
+      - {group: "", kind: Service, name: reviews, port: 9080}
+      - {name: front, namespace: edge, sectionName: web}
+      hostnames: [reviews.example.com, "*.shop.example.com"]
+      rules:
+      - name: jason
+        matches:
+        - headers: [{name: End-User, value: jason}, {name: x, type: RegularExpression, value: "a+"}]
+          method: GET
+          path: {type: Exact, value: /a/b}
+          queryParams: [{name: q, value: "1"}]
+        - path: {value: /c/}
+        filters:
+        - type: RequestHeaderModifier
+          requestHeaderModifier:
+            set: [{name: X-One, value: "1"}]
+            add: [{name: x-two, value: "2"}]
+            remove: [X-Three]
+        - type: ResponseHeaderModifier
+          responseHeaderModifier: {set: [{name: Server, value: kmesh}]}
+        - type: URLRewrite
+          urlRewrite: {hostname: b.example.com, path: {type: ReplaceFullPath, replaceFullPath: /x}}
+        backendRefs:
+        - {name: reviews-v2, port: 9080}
+        - name: other
+          namespace: back
+          port: 80
+          weight: 0
+          filters:
+          - type: RequestRedirect
+            requestRedirect: {scheme: https, statusCode: 308}
+        timeouts: {request: 1m30s, backendRequest: 500ms}
+        retry: {codes: [503, 502, 503], attempts: 3, backoff: 100ms}
+      - filters: [{type: RequestRedirect, requestRedirect: {hostname: c.example.com, port: 8080}}]
+    status: {parents: []}
+    """
+
 @Suite struct RouteDecoderTests {
     @Test func readsARouteAsPeopleWriteIt() throws {
-        let object = try decodeOne(
-            """
-            apiVersion: gateway.networking.k8s.io/v1
-            kind: HTTPRoute
-            metadata:
-              name: reviews
-              namespace: shop
-              creationTimestamp: "2026-01-31T12:00:00Z"
-            spec:
-              parentRefs:
-              - {group: "", kind: Service, name: reviews, port: 9080}
-              - {name: front, namespace: edge, sectionName: web}
-              hostnames: [reviews.example.com, "*.shop.example.com"]
-              rules:
-              - name: jason
-                matches:
-                - headers: [{name: End-User, value: jason}, {name: x, type: RegularExpression, value: "a+"}]
-                  method: GET
-                  path: {type: Exact, value: /a/b}
-                  queryParams: [{name: q, value: "1"}]
-                - path: {value: /c/}
-                filters:
-                - type: RequestHeaderModifier
-                  requestHeaderModifier:
-                    set: [{name: X-One, value: "1"}]
-                    add: [{name: x-two, value: "2"}]
-                    remove: [X-Three]
-                - type: ResponseHeaderModifier
-                  responseHeaderModifier: {set: [{name: Server, value: kmesh}]}
-                - type: URLRewrite
-                  urlRewrite: {hostname: b.example.com, path: {type: ReplaceFullPath, replaceFullPath: /x}}
-                backendRefs:
-                - {name: reviews-v2, port: 9080}
-                - name: other
-                  namespace: back
-                  port: 80
-                  weight: 0
-                  filters:
-                  - type: RequestRedirect
-                    requestRedirect: {scheme: https, statusCode: 308}
-                timeouts: {request: 1m30s, backendRequest: 500ms}
-                retry: {codes: [503, 502, 503], attempts: 3, backoff: 100ms}
-              - filters: [{type: RequestRedirect, requestRedirect: {hostname: c.example.com, port: 8080}}]
-            status: {parents: []}
-            """)
+        let object = try decodeOne(manifest)
         guard case .httpRoute(let route) = object else { throw Unexpected(what: "\(object)") }
         #expect(route.namespace == "shop" && route.creationTime == 1_769_860_800)
         #expect(
@@ -152,7 +154,8 @@ private func route(_ spec: String, version: String = "v1") throws -> Kubernetes.
         ),
         (
             rule(
-                "filters: [{type: URLRewrite, urlRewrite: {}}, {type: RequestRedirect, requestRedirect: {}}]"),
+                "filters: [{type: URLRewrite, urlRewrite: {}}, "
+                    + "{type: RequestRedirect, requestRedirect: {}}]"),
             "has RequestRedirect and URLRewrite"
         ),
         (

@@ -1,6 +1,6 @@
 /// Compiles HTTPRoutes into the model. Pure: what a route refers to is looked up through a view of the mesh.
 struct RouteCompiler {
-    /// What a route means by itself: where it belongs, its matches in the model's form, what people must know.
+    /// What a route means by itself: where it belongs, its matches in the model's form, what to warn of.
     struct Resolution: Hashable, Sendable {
         var attachments: [Attachment] = []
         var candidates: [Candidate] = []

@@ -179,7 +179,7 @@ extension ObjectDecoder {
 }
 
 extension ApplicationProtocol {
-    /// What `appProtocol` declares, else what the port's name begins with. HTTP/2 is passed through, as TCP is.
+    /// What `appProtocol` declares, else what the port's name begins with. HTTP/2 is passed through as TCP.
     init(declared: String?, portName: String, transport: TransportProtocol?) {
         guard transport == .tcp else {
             self = .detect

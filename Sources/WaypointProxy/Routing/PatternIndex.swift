@@ -1,7 +1,7 @@
 // Finds byte strings by their hash, which is computed while a text is walked, in either direction.
 
-/// A hash of the bytes so far. It can take the last byte back, so that all prefixes of a text are hashed in two
-/// walks and without memory.
+/// A hash of the bytes so far. It can take the last byte back, so that all prefixes of a text are hashed in
+/// two walks and without memory.
 struct RollingHash {
     private static let factor: UInt64 = 0x9e37_79b9_7f4a_7c15
     /// The inverse of `factor` modulo 2^64.
@@ -76,8 +76,8 @@ struct PatternIndex: Sendable {
         longest = keys.reduce(-1) { max($0, $1.bytes.count) }
     }
 
-    /// What the key that equals the text's range leads to; empty when there is none. `lowered`: letters of the
-    /// text count as lower case; they were hashed so.
+    /// What the key that equals the text's range leads to; empty when there is none. `lowered`: letters of
+    /// the text count as lower case; they were hashed so.
     @inline(__always)
     func find(
         _ hash: RollingHash, owner: Int32, _ text: Span<UInt8>, _ range: Range<Int>, lowered: Bool = false

@@ -1,7 +1,7 @@
 /// A `RouteConfiguration` compiled for matching: the cost of a match hardly grows with the number of routes.
 ///
-/// A host is found by its hash, exact or by its suffixes; a path by its hash, exact or by its prefixes that end
-/// at a slash. What is found is compared in the order of the configuration, which always has the last word.
+/// A host is found by its hash, exact or by its suffixes; a path by its hash, exact or by its prefixes that
+/// end at a slash. What is found is compared in the order of the configuration, which always has the last word.
 internal import KmeshKit
 
 final class RouteTable: Sendable {
@@ -17,7 +17,7 @@ final class RouteTable: Sendable {
         self.init(source: source, routes: routes, RouteIndexBuilder())
     }
 
-    /// `clusters` says under which number a backend is known, and `statistics` under which a route is counted.
+    /// `clusters` says under which number a backend is known, `statistics` under which a route is counted.
     convenience init(
         compiling source: RouteConfiguration, clusters: (BackendReference) -> Int32?,
         statistics: (String) -> Int32
