@@ -86,8 +86,8 @@ struct RouteIndex: Sendable {
     private let conditions: RouteConditions
 
     init(_ builder: RouteIndexBuilder) {
-        hosts = PatternIndex(builder.hosts, reversed: true)
-        suffixes = PatternIndex(builder.suffixes, reversed: true)
+        hosts = PatternIndex(builder.hosts, areHosts: true)
+        suffixes = PatternIndex(builder.suffixes, areHosts: true)
         anyHost = builder.anyHost
         var candidates: [Candidate] = []
         func keys(_ lists: [RouteIndexBuilder.PathKey: [Candidate]]) -> [PatternIndex.Key] {
@@ -115,18 +115,18 @@ struct RouteIndex: Sendable {
         var found = anyHost
         guard hosts.longest >= 0 || suffixes.longest >= 0 else { return found }
         var hash = RollingHash()
-        var position = range.upperBound
-        while position > range.lowerBound {
-            position &-= 1
-            let byte = text[position].lowered
-            hash.push(byte)
-            // Longer suffixes come later and are more specific. A label must be before the dot.
-            if byte == UInt8(ascii: "."), position > range.lowerBound, suffixes.longest >= 0 {
-                let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, lowered: true)
+        if suffixes.longest < 0 {
+            text.walkBack(range) { _, byte in hash.push(folded: byte) }
+        } else {
+            text.walkBack(range) { position, byte in
+                hash.push(folded: byte)
+                // Longer suffixes come later and are more specific. A label must be before the dot.
+                guard byte == UInt8(ascii: "."), position > range.lowerBound else { return }
+                let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, folded: true)
                 if !suffix.isEmpty { found = suffix.lowerBound }
             }
         }
-        let exact = hosts.find(hash, owner: 0, text, range, lowered: true)
+        let exact = hosts.find(hash, owner: 0, text, range, folded: true)
         return exact.isEmpty ? found : exact.lowerBound
     }
 
@@ -137,24 +137,33 @@ struct RouteIndex: Sendable {
     ) -> Int32 {
         var best = Candidate(order: .max, route: -1, conditions: -1)
         // Beyond the longest key there is nothing to find.
-        let hashed = min(path.count, max(exacts.longest, prefixes.longest, 0))
+        let end = path.lowerBound &+ min(path.count, max(exacts.longest, prefixes.longest, 0))
         var hash = RollingHash()
-        for offset in 0..<hashed { hash.push(text[path.lowerBound &+ offset]) }
-        if hashed == path.count {
-            let range = exacts.find(hash, owner: host, text, path)
+        var found = FoundPrefixes()
+        let hasPrefixes = prefixes.longest >= 0
+        text.walk(path.lowerBound..<end) { position, byte in
+            if hasPrefixes, byte == UInt8(ascii: "/") {
+                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<position)
+                if !range.isEmpty, let older = found.append(range) {
+                    improve(&best, older, head, fields, bytes)
+                }
+            }
+            hash.push(byte)
+        }
+        if hasPrefixes, end == path.upperBound || text[end] == UInt8(ascii: "/") {
+            improve(
+                &best, prefixes.find(hash, owner: host, text, path.lowerBound..<end), head, fields, bytes)
+        }
+        // A prefix that is nothing covers also what does not begin with a slash.
+        if hasPrefixes, path.isEmpty || text[path.lowerBound] != UInt8(ascii: "/") {
+            let range = prefixes.find(RollingHash(), owner: host, text, path.lowerBound..<path.lowerBound)
             improve(&best, range, head, fields, bytes)
         }
-        var length = hashed
-        while true {
-            let end = path.lowerBound &+ length
-            if length == 0 || end == path.upperBound || text[end] == UInt8(ascii: "/") {
-                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<end)
-                improve(&best, range, head, fields, bytes)
-            }
-            if length == 0 { break }
-            length &-= 1
-            hash.pop(text[path.lowerBound &+ length])
+        if end == path.upperBound {
+            improve(&best, exacts.find(hash, owner: host, text, path), head, fields, bytes)
         }
+        // Longer ones first, as they are likely to come before shorter ones.
+        while let range = found.popLast() { improve(&best, range, head, fields, bytes) }
         for number in patterned[Int(host)] {
             let candidate = candidates[Int(number)]
             if candidate.order >= best.order { break }
@@ -181,6 +190,28 @@ struct RouteIndex: Sendable {
                 return
             }
         }
+    }
+}
+
+/// What the prefixes of a path lead to, until all are known. The last few: what is older is looked at at once.
+private struct FoundPrefixes {
+    private var ranges = InlineArray<8, Range<Int32>>(repeating: 0..<0)
+    private var count = 0
+
+    /// Returns the range that has no room, if there is one.
+    @inline(__always)
+    mutating func append(_ range: Range<Int32>) -> Range<Int32>? {
+        guard count < 8 else { return range }
+        ranges[count] = range
+        count &+= 1
+        return nil
+    }
+
+    @inline(__always)
+    mutating func popLast() -> Range<Int32>? {
+        guard count > 0 else { return nil }
+        count &-= 1
+        return ranges[count]
     }
 }
 
