@@ -1,7 +1,7 @@
 /// A `RouteConfiguration` compiled for matching: the cost of a match hardly grows with the number of routes.
 ///
 /// A host is found by its hash, exact or by its suffixes; a path by its hash, exact or by its prefixes that
-/// end at a slash. What is found is compared in the order of the configuration, which always has the last word.
+/// end at a slash. What is found is compared in the order of the configuration, which has the last word.
 internal import KmeshKit
 
 final class RouteTable: Sendable {
@@ -193,7 +193,7 @@ struct RouteIndex: Sendable {
     }
 }
 
-/// What the prefixes of a path lead to, until all are known. The last few: what is older is looked at at once.
+/// What the prefixes of a path lead to, until all are known. What has no room is looked at at once.
 private struct FoundPrefixes {
     private var ranges = InlineArray<8, Range<Int32>>(repeating: 0..<0)
     private var count = 0
