@@ -1,5 +1,6 @@
 /// What happens to HTTP requests of one frontend: the model that HTTPRoute compiles into, and that the
-/// waypoint and the kernel-native engine compile further. Its parts are those of Envoy's `RouteConfiguration`.
+/// waypoint and the kernel-native engine compile further. Its parts are those of Envoy's
+/// `RouteConfiguration`.
 public struct RouteConfiguration: Hashable, Sendable {
     public var key: RouteConfigurationKey
     /// A request goes to the virtual host whose domain is the most specific one that its host matches.
