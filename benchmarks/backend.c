@@ -1,8 +1,8 @@
 /*
  * The server behind the proxies of the waypoint's benchmarks, one epoll loop:
  *   backend PORT:BYTES...    answers each request on PORT with a body of BYTES
- * It reads heads only to find their ends, and keeps every connection, whatever the request says: so its part in
- * the figures is the same for all proxies.
+ * It reads heads only to find their ends, and keeps every connection, whatever the request says: so its part
+ * in the figures is the same for all proxies.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -103,8 +103,8 @@ static int answer(int socket)
 
 	while (connection->owed > 0) {
 		const struct answer *answer = connection->answer;
-		ssize_t count = send(socket, answer->bytes + connection->sent, answer->size - connection->sent,
-				     MSG_NOSIGNAL);
+		ssize_t count = send(socket, answer->bytes + connection->sent,
+				     answer->size - connection->sent, MSG_NOSIGNAL);
 
 		if (count < 0)
 			return errno == EAGAIN;

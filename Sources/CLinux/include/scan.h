@@ -4,7 +4,7 @@
 
 typedef char kmesh_lane __attribute__((vector_size(16), aligned(1)));
 
-/* The offset of the first line feed in bytes[from..<count], or `count`. Measured at half the cost of a loop. */
+/* The offset of the first line feed in bytes[from..<count], or `count`. It takes half the time of a loop. */
 static inline long kmesh_find_line_feed(const unsigned char *bytes, long from, long count)
 {
 	const kmesh_lane feeds = (kmesh_lane){} + (char)'\n';
