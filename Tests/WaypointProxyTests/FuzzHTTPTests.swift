@@ -1,5 +1,5 @@
-/// Whatever the bytes are: heads and bodies end in a verdict that does not depend on how they arrive, and what is
-/// sent on means the same as what came.
+/// Whatever the bytes are: heads and bodies end in a verdict that does not depend on how they arrive, and
+/// what is sent on means the same as what came.
 import KmeshKit
 import Testing
 
