@@ -20,6 +20,13 @@ internal import Glibc
         self.capacity = capacity
     }
 
+    /// Begins with the first `count` records of `other`.
+    init(capacity: Int32, copying other: borrowing Slab<Record>, count: Int32) {
+        precondition(count >= 0 && count <= other.capacity && count <= capacity, "no room for the records")
+        self.init(capacity: capacity)
+        unsafe records.update(from: other.records, count: Int(count))
+    }
+
     deinit {
         unsafe free(records)
     }
