@@ -33,6 +33,11 @@ static inline long kmesh_find_line_feed(const unsigned char *bytes, long from, l
 
 extern const unsigned char kmesh_byte_classes[256];
 
+static inline _Bool kmesh_is_token_byte(unsigned char byte)
+{
+	return kmesh_byte_classes[byte] & KMESH_BYTE_TOKEN;
+}
+
 /* The offset of the first byte of bytes[from..<count] that is not in all of `sets`, or `count`. */
 static inline long kmesh_end_of_class(const unsigned char *bytes, long from, long count, unsigned char sets)
 {

@@ -109,4 +109,11 @@ extension Span<UInt8> {
             }
         }
     }
+
+    /// Whether `range` is the beginning, or all, of `lower` but for the case of letters.
+    func beginsIgnoringCase(_ range: ByteRange, _ lower: StaticString) -> Bool {
+        guard Int(range.count) <= lower.utf8CodeUnitCount else { return false }
+        return unsafe equals(
+            range, ignoringCase: UnsafeBufferPointer(start: lower.utf8Start, count: Int(range.count)).span)
+    }
 }
