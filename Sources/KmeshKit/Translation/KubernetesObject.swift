@@ -4,6 +4,7 @@ public enum Kubernetes {}
 extension Kubernetes {
     public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         case service, pod, endpointSlice, node, namespace, serviceEntry, workloadEntry
+        case gateway, referenceGrant, httpRoute
 
         public var name: String {
             switch self {
@@ -14,6 +15,9 @@ extension Kubernetes {
             case .namespace: "Namespace"
             case .serviceEntry: "ServiceEntry"
             case .workloadEntry: "WorkloadEntry"
+            case .gateway: "Gateway"
+            case .referenceGrant: "ReferenceGrant"
+            case .httpRoute: "HTTPRoute"
             }
         }
 
@@ -57,6 +61,9 @@ extension Kubernetes {
         case namespace(name: String)
         indirect case serviceEntry(ServiceEntry)
         indirect case workloadEntry(WorkloadEntry)
+        indirect case gateway(Gateway)
+        indirect case referenceGrant(ReferenceGrant)
+        indirect case httpRoute(HTTPRoute)
 
         public var key: ObjectKey {
             switch self {
@@ -69,6 +76,9 @@ extension Kubernetes {
             case .serviceEntry(let entry):
                 ObjectKey(.serviceEntry, namespace: entry.namespace, name: entry.name)
             case .workloadEntry(let entry): entry.key
+            case .gateway(let gateway): gateway.key
+            case .referenceGrant(let grant): grant.key
+            case .httpRoute(let route): route.key
             }
         }
     }

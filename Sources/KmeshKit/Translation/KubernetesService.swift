@@ -13,14 +13,17 @@ extension Kubernetes {
         public var transport: TransportProtocol?
         public var name: String
         public var target: TargetPort
+        public var applicationProtocol: ApplicationProtocol
 
         public init(
-            port: UInt16, transport: TransportProtocol? = .tcp, name: String = "", target: TargetPort? = nil
+            port: UInt16, transport: TransportProtocol? = .tcp, name: String = "", target: TargetPort? = nil,
+            applicationProtocol: ApplicationProtocol = .detect
         ) {
             self.port = port
             self.transport = transport
             self.name = name
             self.target = target ?? .number(port)
+            self.applicationProtocol = applicationProtocol
         }
     }
 
@@ -50,6 +53,8 @@ extension Kubernetes {
         /// Session affinity by client, in seconds.
         public var affinityTimeout: UInt32?
         public var policy = LoadBalancingPolicy.random
+        /// `nil`: what session affinity says, else the model's default.
+        public var upstreamPolicy: UpstreamPolicy?
         public var localityMode: LocalityPreference.Mode?
         /// The load balancer's addresses were left out, as only some sources may use them.
         public var hidesLoadBalancer = false

@@ -78,6 +78,7 @@ extension MeshTranslator {
         guard record.object != new else { return }
         step.services.insert(slot)
         step.upsertedServices.insert(slot)
+        markRoutes(to: record.key)
         slots[record.key] = new == nil ? nil : slot
         let definition = new.map { define($0) }
         services[slot].object = new

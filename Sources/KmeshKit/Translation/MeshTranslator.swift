@@ -13,10 +13,19 @@ public struct MeshTranslator: Sendable {
     var slices = SlotTable<SliceRecord>()
     var nodes: [String: NodeRecord] = [:]
     var namespaces: [String: Kubernetes.Origin] = [:]
+    var gateways: [Kubernetes.ObjectKey: GatewayRecord] = [:]
+    var grants: [Kubernetes.ObjectKey: GrantRecord] = [:]
     var labels = LabelIndex()
     var slicesByService: [Kubernetes.ObjectKey: [Slot]] = [:]
     /// Slices by the pods that they name, once for each endpoint; also pods that are not known.
     var slicesByPod: [Kubernetes.ObjectKey: [Slot]] = [:]
+    var routes = SlotTable<RouteRecord>()
+    /// Routes by what they refer to, each once; also what is not there.
+    var routesByObject: [Kubernetes.ObjectKey: [Slot]] = [:]
+    /// Routes by the other namespaces that they need grants of, each once.
+    var routesByGrants: [String: [Slot]] = [:]
+    var grantsByNamespace: [String: Set<Kubernetes.ObjectKey>] = [:]
+    var configurations: [RouteConfigurationKey: RouteConfigurationRecord] = [:]
     /// Whose each frontend is.
     var frontends: [Frontend: Slot] = [:]
     /// Whose each emitted service is.
@@ -28,7 +37,10 @@ public struct MeshTranslator: Sendable {
         self.clusterDomain = clusterDomain
     }
 
-    public var objectCount: Int { slots.count + nodes.values.count { $0.object != nil } + namespaces.count }
+    public var objectCount: Int {
+        slots.count + nodes.values.count { $0.object != nil } + namespaces.count + gateways.count
+            + grants.count
+    }
 
     /// Where the object was last read; `nil` when it is not known.
     public func origin(of key: Kubernetes.ObjectKey) -> Kubernetes.Origin? {
@@ -40,6 +52,9 @@ public struct MeshTranslator: Sendable {
         case .pod, .workloadEntry: return slots[key].map { workloads[$0].origin }
         case .service, .serviceEntry: return slots[key].map { services[$0].origin }
         case .endpointSlice: return slots[key].map { slices[$0].origin }
+        case .gateway: return gateways[key]?.origin
+        case .referenceGrant: return grants[key]?.origin
+        case .httpRoute: return slots[key].map { routes[$0].origin }
         }
     }
 
@@ -59,6 +74,7 @@ public struct MeshTranslator: Sendable {
         emitNodes(into: &translation)
         emitSlices(into: &translation)
         emitWorkloads(into: &translation)
+        emitRoutes(into: &translation)
         freeRemoved()
         step = TranslationStep()
         return translation
@@ -88,6 +104,11 @@ public struct MeshTranslator: Sendable {
         case .upsert(.endpointSlice(let slice), let origin): stageSlice(slice, origin)
         case .upsert(.node(let node), let origin): setNode(node.name, node, origin)
         case .upsert(.namespace(let name), let origin): setNamespace(name, origin)
+        case .upsert(.gateway(let gateway), let origin):
+            setGateway(gateway.key, GatewayRecord(object: gateway, origin: origin))
+        case .upsert(.referenceGrant(let grant), let origin):
+            setGrant(grant.key, GrantRecord(object: grant, origin: origin))
+        case .upsert(.httpRoute(let route), let origin): stageRoute(route, origin)
         case .remove(let key): stageRemoval(key)
         }
     }
@@ -102,6 +123,10 @@ public struct MeshTranslator: Sendable {
             if let slot = slots[key] { setService(slot, nil, services[slot].origin) }
         case .endpointSlice:
             if let slot = slots[key] { setSlice(slot, nil, slices[slot].origin) }
+        case .gateway: setGateway(key, nil)
+        case .referenceGrant: setGrant(key, nil)
+        case .httpRoute:
+            if let slot = slots[key] { setRoute(slot, nil, routes[slot].origin) }
         }
     }
 
@@ -117,6 +142,9 @@ public struct MeshTranslator: Sendable {
             case .slice(let slot, let object, let origin): setSlice(slot, object, origin)
             case .node(let name, let node, let origin): setNode(name, node, origin)
             case .namespace(let name, let origin): setNamespace(name, origin)
+            case .gateway(let key, let record): setGateway(key, record)
+            case .grant(let key, let record): setGrant(key, record)
+            case .route(let slot, let object, let origin): setRoute(slot, object, origin)
             }
         }
         freeRemoved()
@@ -134,6 +162,9 @@ public struct MeshTranslator: Sendable {
         for slot in step.removedSlices where slices.isUsed(slot) && slices[slot].object == nil {
             slices.remove(slot)
         }
+        for slot in step.removedRoutes where routes.isUsed(slot) && routes[slot].object == nil {
+            routes.remove(slot)
+        }
         for name in step.nodes where nodes[name]?.isUnused == true { nodes[name] = nil }
     }
 }
@@ -146,6 +177,9 @@ struct TranslationStep: Sendable {
         case slice(Slot, Kubernetes.EndpointSlice?, Kubernetes.Origin)
         case node(String, Kubernetes.Node?, Kubernetes.Origin)
         case namespace(String, Kubernetes.Origin?)
+        case gateway(Kubernetes.ObjectKey, GatewayRecord?)
+        case grant(Kubernetes.ObjectKey, GrantRecord?)
+        case route(Slot, Kubernetes.HTTPRoute?, Kubernetes.Origin)
     }
 
     var log: [LogEntry] = []
@@ -155,6 +189,11 @@ struct TranslationStep: Sendable {
     var upsertedServices: Set<Slot> = []
     var slices: Set<Slot> = []
     var nodes: Set<String> = []
+    var gateways: Set<Kubernetes.ObjectKey> = []
+    /// Routes that are changed, or that refer to what is.
+    var routes: Set<Slot> = []
+    /// Routes whose objects are new or changed, and so worth a warning again.
+    var upsertedRoutes: Set<Slot> = []
     /// Services whose named target ports must be looked for again.
     var portNames: Set<Slot> = []
     var removedWorkloads: [Slot] = []
@@ -162,6 +201,7 @@ struct TranslationStep: Sendable {
     var removedKeys: [Slot: Kubernetes.ObjectKey] = [:]
     var removedServices: [Slot] = []
     var removedSlices: [Slot] = []
+    var removedRoutes: [Slot] = []
     /// What `frontends` and `owners` held before the step.
     var replacedFrontends: [(Frontend, Slot?)] = []
     var replacedOwners: [(ServiceKey, Slot?)] = []

@@ -18,6 +18,12 @@ enum APIKind {
                 "ResourceQuota", "Secret", "ServiceAccount",
             ]),
         "discovery.k8s.io": Group(versions: ["v1"], read: [.endpointSlice], others: []),
+        "gateway.networking.k8s.io": Group(
+            versions: ["v1", "v1beta1"], read: [.gateway, .referenceGrant, .httpRoute],
+            others: [
+                "BackendTLSPolicy", "GatewayClass", "GRPCRoute", "ListenerSet", "TCPRoute", "TLSRoute",
+                "UDPRoute",
+            ]),
         "networking.istio.io": Group(
             versions: ["v1", "v1beta1", "v1alpha3"], read: [.serviceEntry, .workloadEntry],
             others: [
@@ -71,6 +77,9 @@ extension Kubernetes.Kind {
         case .namespace: .namespace
         case .serviceEntry: .serviceEntry
         case .workloadEntry: .workloadEntry
+        case .gateway: .gateway
+        case .referenceGrant: .referenceGrant
+        case .httpRoute: .httpRoute
         }
     }
 }

@@ -2,13 +2,13 @@
 
 extension Schema {
     private static let metadata = Schema(
-        read: "name namespace labels annotations deletionTimestamp",
+        read: "name namespace labels annotations creationTimestamp deletionTimestamp",
         ignored: """
-            generateName selfLink uid resourceVersion generation creationTimestamp deletionGracePeriodSeconds
-            ownerReferences finalizers managedFields clusterName
+            generateName selfLink uid resourceVersion generation deletionGracePeriodSeconds ownerReferences
+            finalizers managedFields clusterName
             """)
 
-    private static func kind(
+    static func kind(
         read: String = "", ignored: String = "", _ nested: [String: Field] = [:]
     ) -> Schema {
         let common: [String: Field] = ["apiVersion": .read, "kind": .read, "metadata": .object(metadata)]
@@ -43,7 +43,7 @@ extension Schema {
             externalName healthCheckNodePort loadBalancerClass loadBalancerIP
             """,
         nested: [
-            "ports": .list(Schema(read: "name protocol port targetPort", ignored: "appProtocol nodePort")),
+            "ports": .list(Schema(read: "name protocol port targetPort appProtocol", ignored: "nodePort")),
             "sessionAffinityConfig": .object(
                 Schema(nested: ["clientIP": .object(Schema(read: "timeoutSeconds"))])),
             "topologyKeys": .unsupported("use trafficDistribution"),

@@ -52,6 +52,9 @@ public struct ObjectDecoder {
         case .namespace: return .object(.namespace(name: name.name))
         case .serviceEntry: return .object(.serviceEntry(try serviceEntry(node, name)))
         case .workloadEntry: return .object(.workloadEntry(try workloadEntry(node, name)))
+        case .gateway: return .object(.gateway(try gateway(node, name)))
+        case .referenceGrant: return .object(.referenceGrant(try referenceGrant(node, name)))
+        case .httpRoute: return .object(.httpRoute(try httpRoute(node, name)))
         }
     }
 
