@@ -285,5 +285,5 @@ func framed(_ body: [UInt8], isChunked: Bool) -> String {
         result += "\(String(chunk.count, radix: 16));x=y\r\n\(String(chunk) ?? "")\r\n"
         rest = rest.dropFirst(chunk.count)
     }
-    return result + "0\r\nTrailer: a\r\n\r\n"
+    return result + "0\r\nX-Sum: a\r\n\r\n"
 }

@@ -56,10 +56,12 @@ struct ConnectionFlags: OptionSet, BitwiseCopyable {
     static let copies = ConnectionFlags(rawValue: 64)
     /// A stream's: the connection is being made.
     static let connecting = ConnectionFlags(rawValue: 128)
-    /// A client's connection that was told that this is the last answer.
-    static let isLast = ConnectionFlags(rawValue: 256)
+    /// A trusted proxy's: its word on the client comes first.
+    static let expectsProxyHeader = ConnectionFlags(rawValue: 256)
     /// The destination is the short form that a SYN has room for.
     static let hasShortForm = ConnectionFlags(rawValue: 512)
+    /// Metadata that says no more than its SYN did comes before the first bytes.
+    static let recordsFollow = ConnectionFlags(rawValue: 1024)
 }
 
 struct Connection: SlotRecord {

@@ -71,6 +71,15 @@ extension Worker {
     enum BodyProgress {
         case more, complete
         case refused(HTTPRefusal)
+
+        init(_ verdict: ParseVerdict) {
+            self =
+                switch verdict {
+                case .incomplete: .more
+                case .complete: .complete
+                case .refused(let refusal): .refused(refusal)
+                }
+        }
     }
 
     /// Moves `ready` over the bytes that belong to the body.
@@ -95,15 +104,11 @@ extension Worker {
     func frameChunks(_ slot: Int32, _ decoder: inout ChunkedDecoder) -> BodyProgress {
         let (ready, end) = (Int(connections[slot].ready), Int(connections[slot].end))
         guard ready < end else { return .more }
-        let (count, verdict) = buffers[connections[slot].buffer].read(ready..<end) { bytes in
+        let progress = buffers[connections[slot].buffer].read(ready..<end) { bytes in
             decoder.advance(bytes)
         }
-        connections[slot].ready += Int32(count)
-        switch verdict {
-        case .incomplete: return .more
-        case .complete: return .complete
-        case .refused(let refusal): return .refused(refusal)
-        }
+        connections[slot].ready += Int32(progress.consumed)
+        return BodyProgress(progress.verdict)
     }
 
     /// The request will not be sent again: its bytes may go once they were sent.

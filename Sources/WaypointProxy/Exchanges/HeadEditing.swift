@@ -38,7 +38,18 @@ extension Worker {
     }
 
     /// Chunks become plain bytes.
-    mutating func dechunk(_ exchange: Int32, _ slot: Int32) -> BodyProgress { .refused(.badChunk) }
+    mutating func dechunk(_ exchange: Int32, _ slot: Int32) -> BodyProgress {
+        let (ready, end) = (connections[slot].ready, connections[slot].end)
+        guard ready < end else { return .more }
+        let chunk = connections[slot].buffer
+        let progress = exchanges[exchange].responseChunks.dechunk(buffers[chunk], Int(ready)..<Int(end))
+        // What follows the message, if anything, stays behind it.
+        let (consumed, kept) = (Int32(progress.consumed), Int32(progress.kept))
+        buffers[chunk].move(Int(ready + consumed)..<Int(end), to: Int(ready + kept))
+        connections[slot].ready = ready + kept
+        connections[slot].end = end - consumed + kept
+        return BodyProgress(progress.verdict)
+    }
 }
 
 private func copyHead(
@@ -76,11 +87,5 @@ extension Worker {
 extension CompiledRoute {
     func hasResponseEdits(backend: Int) -> Bool {
         !responseEdits.isEmpty || !backends[backend].responseEdits.isEmpty
-    }
-}
-
-extension RouteTable {
-    func route(_ head: RequestHead, _ fields: borrowing Slab<HeaderField>, in bytes: Span<UInt8>) -> Int32 {
-        routes.isEmpty ? -1 : 0
     }
 }

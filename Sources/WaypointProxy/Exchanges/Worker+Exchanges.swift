@@ -144,10 +144,15 @@ extension Worker {
         // An answer may come before the request was sent on.
         connections[slot].kept = -1
         connections[slot].start = connections[slot].ready
-        let keepsClient =
-            isComplete && flags.contains(.clientKeepsAlive) && !connections[slot].flags.contains(.isLast)
         endExchange(exchange)
-        guard keepsClient else { return linger(slot) }
+        guard isComplete, flags.contains(.clientKeepsAlive) else {
+            let isQuiet = connections[slot].start == connections[slot].end
+            // Nothing is left that a reset could overtake.
+            if isComplete, isQuiet, !connections[slot].flags.contains(.readable) {
+                return closeDownstream(slot)
+            }
+            return linger(slot)
+        }
         connections[slot].phase = .head
         timers.set(slot, now &+ options.timeouts.downstreamIdle &* 1000)
         let isQuiet = connections[slot].flags.isDisjoint(with: [.readable, .ended])

@@ -33,7 +33,7 @@ extension Worker {
     }
 
     /// Without the port: all connections of a client go to the same endpoint.
-    private func clientHash(_ slot: Int32) -> UInt64 {
+    func clientHash(_ slot: Int32) -> UInt64 {
         var client = connections[slot].peer
         client.port = 0
         return stableHash(client)
@@ -83,11 +83,11 @@ extension Worker {
         return false
     }
 
-    private enum ConnectResult {
+    enum ConnectResult {
         case started, failed, noDescriptor
     }
 
-    private mutating func connect(_ exchange: Int32, _ endpoint: Int32) -> ConnectResult {
+    mutating func connect(_ exchange: Int32, _ endpoint: Int32) -> ConnectResult {
         telemetry.count(.upstreamConnects)
         let descriptor = Streams.connect(upstreams.endpoints[endpoint].address)
         guard descriptor >= 0 else {
@@ -197,6 +197,14 @@ extension Worker {
 
     /// An endpoint did not accept. Whether another attempt may follow; if not, the exchange was answered.
     mutating func tryElsewhere(_ exchange: Int32, _ endpoint: Int32) -> Bool {
+        if mayTryAnother(exchange, endpoint) { return true }
+        if retryLater(exchange) { return false }
+        failExchange(exchange, status: 503, .connectFailed)
+        return false
+    }
+
+    /// Notes that an endpoint did not accept. Whether another one may be tried at once.
+    mutating func mayTryAnother(_ exchange: Int32, _ endpoint: Int32) -> Bool {
         telemetry.count(.upstreamConnectFailures)
         if !upstreams.endpoints[endpoint].isPassedOver { telemetry.count(.endpointsPassedOver) }
         upstreams.noteFailure(endpoint, now: now)
@@ -204,10 +212,7 @@ extension Worker {
         exchanges[exchange].connectAttempts &+= 1
         let count = upstreams.clusters[exchanges[exchange].cluster].count
         let allowed = min(Int32(options.limits.connectAttempts), count)
-        if Int32(exchanges[exchange].connectAttempts) < allowed { return true }
-        if retryLater(exchange) { return false }
-        failExchange(exchange, status: 503, .connectFailed)
-        return false
+        return Int32(exchanges[exchange].connectAttempts) < allowed
     }
 
     /// The connection could not be made, within its time or at all.

@@ -31,7 +31,10 @@ func configuration(
     change(&route)
     let host = VirtualHost(domains: [.any], routes: [route])
     let key = RouteConfigurationKey.service(backend(0).service, port: 80)
-    let table = compile(RouteConfiguration(key: key, virtualHosts: [host]), clusters)
+    let table = RouteTable(
+        compiling: RouteConfiguration(key: key, virtualHosts: [host]),
+        clusters: { wanted in clusters.firstIndex { $0?.backend == wanted }.map { Int32($0) } },
+        statistics: { _ in 0 })
     var targets = TargetIndex()
     targets.insert(
         Target(kind: .service(backend(0)), applicationProtocol: kind, cluster: 0, table: nil),

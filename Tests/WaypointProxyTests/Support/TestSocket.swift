@@ -15,7 +15,7 @@ final class TestSocket {
 
     let descriptor: Int32
     private var pending: [UInt8] = []
-    private var isOpen = true
+    fileprivate var isOpen = true
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
@@ -183,4 +183,9 @@ extension TestSocket {
         try send(text)
         return try readResponse(hasBody: hasBody)
     }
+}
+
+extension TestSocket {
+    /// Somebody else closes it.
+    func disown() { isOpen = false }
 }
