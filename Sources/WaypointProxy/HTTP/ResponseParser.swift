@@ -29,13 +29,13 @@ func parseResponseHead(
 private func parseStatusLine(
     _ bytes: Span<UInt8>, _ limits: HeadLimits, _ head: inout ResponseHead
 ) -> ParseVerdict {
-    // "HTTP/1.1 200" is the least.
-    guard bytes.count > 12 else { return verdictOfStatusStart(bytes) }
     if bytes.matches("HTTP/1.0 ", at: 0) {
         head.minorVersion = 0
     } else if !bytes.matches("HTTP/1.1 ", at: 0) {
-        return .refused(bytes.matches("HTTP/", at: 0) ? .versionNotSupported : .badStatusLine)
+        return verdictOfVersion(bytes)
     }
+    // "HTTP/1.1 200" and what ends it is the least.
+    guard bytes.count > 12 else { return .incomplete }
     var status: UInt16 = 0
     for at in 9..<12 {
         guard ASCII.isDigit(bytes[at]) else { return .refused(.badStatusLine) }
@@ -55,12 +55,19 @@ private func parseStatusLine(
     return .complete
 }
 
-/// Of fewer bytes than any status line has. What cannot become one is refused at once.
-private func verdictOfStatusStart(_ bytes: Span<UInt8>) -> ParseVerdict {
-    let isStart =
-        bytes.matches("HTTP/", at: 0)
-        ? bytes.lineFeed(from: 0) == bytes.count : bytes.isPrefix(of: "HTTP/", from: 0)
-    return isStart ? .incomplete : .refused(.badStatusLine)
+/// Of another beginning than ours, or of fewer bytes. What cannot become one of ours is refused at once.
+private func verdictOfVersion(_ bytes: Span<UInt8>) -> ParseVerdict {
+    for at in 0..<min(9, bytes.count) {
+        let isRight =
+            switch at {
+            case 5, 7: ASCII.isDigit(bytes[at])
+            case 6: bytes[at] == UInt8(ascii: ".")
+            case 8: bytes[at] == ASCII.space
+            default: bytes.matches("HTTP/", at: 0) || bytes.isPrefix(of: "HTTP/", from: 0)
+            }
+        guard isRight else { return .refused(.badStatusLine) }
+    }
+    return bytes.count < 9 ? .incomplete : .refused(.versionNotSupported)
 }
 
 extension ResponseHead {
