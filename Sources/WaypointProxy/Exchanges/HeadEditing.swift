@@ -1,43 +1,90 @@
-// Heads as they are sent on, and answers of our own.
+// Heads as they are sent on, and answers of our own: what the worker knows, for the writers of HTTP.
 internal import KmeshKit
 
 extension Worker {
     /// Puts the head that goes upstream before the body's first bytes. Whether it fits.
     mutating func editRequest(_ exchange: Int32, _ slot: Int32, _ head: RequestHead) -> Bool {
         let range = Int(connections[slot].start)..<Int(connections[slot].ready)
+        var editing = RequestEditing(
+            client: connections[slot].peer.address, destination: localAddress(slot, head), random: (0, 0),
+            keepsUpgrade: head.asksUpgrade)
+        if !head.present.contains(.requestID) {
+            editing.random = (upstreams.random.next(), upstreams.random.next())
+        }
         writer.clear()
-        copyHead(buffers, connections[slot].buffer, range, fields, head.fieldCount, Int(head.count), "", &writer)
+        if exchanges[exchange].route >= 0 {
+            let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
+            writeRouted(
+                head, fields, buffers, connections[slot].buffer, range, editing, table,
+                Int(exchanges[exchange].route), Int(exchanges[exchange].backend), &writer)
+        } else {
+            writePlain(head, fields, buffers, connections[slot].buffer, range, editing, &writer)
+        }
+        guard !writer.hasOverflowed else { return false }
         return replaceHead(slot, count: head.count)
     }
 
+    /// Where the client connected to: of use only for a request of HTTP/1.0 without a host.
+    private func localAddress(_ slot: Int32, _ head: RequestHead) -> SocketAddress {
+        let isNeeded = !head.present.contains(.host) && !head.isAbsolute
+        guard isNeeded, let local = Streams.localAddress(connections[slot].descriptor) else {
+            return SocketAddress(IPAddress(high: 0, low: 0), 0)
+        }
+        return local.socketAddress
+    }
+
+    /// Puts the head that goes to the client before the body's first bytes. Whether it fits.
     mutating func editResponse(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> Bool {
-        let range = Int(connections[slot].start)..<(Int(connections[slot].start) + Int(head.count))
-        writer.clear()
+        let start = Int(connections[slot].start)
+        let range = start..<(start + Int(head.count))
         let flags = exchanges[exchange].flags
-        let ending: StaticString =
-            !flags.contains(.clientKeepsAlive)
-            ? "Connection: close\r\n" : flags.contains(.isOld) ? "Connection: keep-alive\r\n" : ""
-        copyHead(buffers, connections[slot].buffer, range, fields, head.fieldCount, Int(head.count), ending, &writer)
+        var editing = ResponseEditing()
+        editing.dropsChunks = flags.contains(.dechunks)
+        editing.connection = connection(flags)
+        writer.clear()
+        if flags.contains(.hasResponseEdits) {
+            let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
+            writeRouted(
+                head, fields, buffers, connections[slot].buffer, range, editing, table,
+                Int(exchanges[exchange].route), Int(exchanges[exchange].backend), &writer)
+        } else {
+            writePlain(head, fields, buffers, connections[slot].buffer, range, editing, &writer)
+        }
+        guard !writer.hasOverflowed else { return false }
         return replaceHead(slot, count: head.count)
     }
 
-    mutating func writeAnswer(status: UInt16, isHead: Bool, closes: Bool) {
+    /// What a response says of the client's connection.
+    private func connection(_ flags: ExchangeFlags) -> ResponseEditing.Connection {
+        guard flags.contains(.clientKeepsAlive) else { return .close }
+        return flags.contains(.isOld) ? .keepAlive : .stays
+    }
+
+    /// Fills the writer with an answer without a body.
+    mutating func writeAnswer(_ exchange: Int32, status: UInt16) {
+        let isHead = exchanges[exchange].flags.contains(.isHead)
+        let connection: ResponseEditing.Connection =
+            keepsClient(exchange) ? connection(exchanges[exchange].flags) : .close
         writer.clear()
-        writer.append("HTTP/1.1 ")
-        writer.append(decimal: UInt64(status))
-        writer.append(" Answer\r\ncontent-length: 0\r\n")
-        if closes { writer.append("connection: close\r\n") }
-        writer.append("\r\n")
+        writeReply(status: status, requestIsHead: isHead, connection: connection, into: &writer)
     }
 
-    mutating func writeRedirect(
-        _ exchange: Int32, _ slot: Int32, _ head: RequestHead, _ redirect: RedirectAction
-    ) -> Bool {
-        writeAnswer(status: redirect.status, isHead: false, closes: !keepsClient(exchange))
-        return true
+    /// Fills the writer with a redirect. `range` is where the request's head is.
+    mutating func writeRedirection(
+        _ exchange: Int32, _ slot: Int32, _ head: RequestHead, _ redirect: RedirectAction, _ range: Range<Int>
+    ) {
+        let connection: ResponseEditing.Connection =
+            keepsClient(exchange) ? connection(exchanges[exchange].flags) : .close
+        let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
+        let prefix = table.routes[Int(exchanges[exchange].route)].matchedPrefix
+        let port = Streams.localAddress(connections[slot].descriptor)?.port ?? 80
+        writer.clear()
+        write(
+            redirect, head, buffers, connections[slot].buffer, range, matchedPrefix: prefix, port: port,
+            connection, &writer)
     }
 
-    /// Chunks become plain bytes.
+    /// Chunks become plain bytes, for a client that does not know them.
     mutating func dechunk(_ exchange: Int32, _ slot: Int32) -> BodyProgress {
         let (ready, end) = (connections[slot].ready, connections[slot].end)
         guard ready < end else { return .more }
@@ -50,38 +97,94 @@ extension Worker {
         connections[slot].end = end - consumed + kept
         return BodyProgress(progress.verdict)
     }
-}
 
-private func copyHead(
-    _ buffers: borrowing BufferPool, _ buffer: Int32, _ range: Range<Int>,
-    _ fields: borrowing Slab<HeaderField>, _ count: Int32,
-    _ end: Int, _ ending: StaticString, _ writer: inout ByteWriter
-) {
-    buffers[buffer].read(range) { bytes in
-        let first = count > 0 ? Int(fields[0].line.start) : end - 2
-        writer.append(bytes.extracting(0..<first))
-        for number in 0..<count {
-            switch fields[number].known {
-            case .connection, .keepAlive, .proxyConnection, .te: continue
-            default: writer.append(bytes.extracting(fields[number].line.range))
-            }
-        }
-        writer.append(ending)
-        writer.append("\r\n")
+    // MARK: The access log
+
+    mutating func beginLog(_ slot: Int32, _ head: RequestHead) -> Int32 {
+        let range = Int(connections[slot].start)..<Int(connections[slot].ready)
+        return openEntry(
+            &accessLog, head, fields, buffers, connections[slot].buffer, range, telemetry)
+    }
+
+    mutating func finishLog(_ exchange: Int32) {
+        let endpoint = exchanges[exchange].endpoint
+        let address = endpoint >= 0 ? upstreams.endpoints[endpoint].address.socketAddress : nil
+        accessLog.finish(
+            exchanges[exchange].log, exchanges[exchange].record, upstream: address, now: WallClock.now(),
+            telemetry)
     }
 }
 
-/// The access log's entry of a request.
-func openLogEntry(
+// The worker's parts are lent one by one: it writes to one of them while it reads others.
+
+private func writeRouted(
+    _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, _ buffers: borrowing BufferPool,
+    _ buffer: Int32, _ range: Range<Int>, _ editing: RequestEditing, _ table: RouteTable, _ route: Int,
+    _ backend: Int, _ writer: inout ByteWriter
+) {
+    let rewrite = table.routes[route].backends[backend].rewrite ?? table.routes[route].rewrite
+    buffers[buffer].read(range) { bytes in
+        writeRequest(
+            head, fields, bytes, editing, route: table.routes[route].requestEdits,
+            backend: table.routes[route].backends[backend].requestEdits, rewrite: rewrite,
+            matchedPrefix: table.routes[route].matchedPrefix, into: &writer)
+    }
+}
+
+private func writePlain(
+    _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, _ buffers: borrowing BufferPool,
+    _ buffer: Int32, _ range: Range<Int>, _ editing: RequestEditing, _ writer: inout ByteWriter
+) {
+    let none = HeaderEdits()
+    buffers[buffer].read(range) { bytes in
+        writeRequest(
+            head, fields, bytes, editing, route: none, backend: none, rewrite: nil, matchedPrefix: [],
+            into: &writer)
+    }
+}
+
+private func writeRouted(
+    _ head: ResponseHead, _ fields: borrowing Slab<HeaderField>, _ buffers: borrowing BufferPool,
+    _ buffer: Int32, _ range: Range<Int>, _ editing: ResponseEditing, _ table: RouteTable, _ route: Int,
+    _ backend: Int, _ writer: inout ByteWriter
+) {
+    buffers[buffer].read(range) { bytes in
+        writeResponse(
+            head, fields, bytes, editing, route: table.routes[route].responseEdits,
+            backend: table.routes[route].backends[backend].responseEdits, into: &writer)
+    }
+}
+
+private func writePlain(
+    _ head: ResponseHead, _ fields: borrowing Slab<HeaderField>, _ buffers: borrowing BufferPool,
+    _ buffer: Int32, _ range: Range<Int>, _ editing: ResponseEditing, _ writer: inout ByteWriter
+) {
+    let none = HeaderEdits()
+    buffers[buffer].read(range) { bytes in
+        writeResponse(head, fields, bytes, editing, route: none, backend: none, into: &writer)
+    }
+}
+
+private func write(
+    _ redirect: RedirectAction, _ head: RequestHead, _ buffers: borrowing BufferPool, _ buffer: Int32,
+    _ range: Range<Int>, matchedPrefix: [UInt8], port: UInt16, _ connection: ResponseEditing.Connection,
+    _ writer: inout ByteWriter
+) {
+    buffers[buffer].read(range) { bytes in
+        writeRedirect(
+            redirect, head, bytes, matchedPrefix: matchedPrefix, listenerPort: port, connection: connection,
+            into: &writer)
+    }
+}
+
+private func openEntry(
     _ log: inout AccessLog, _ head: RequestHead, _ fields: borrowing Slab<HeaderField>,
     _ buffers: borrowing BufferPool, _ buffer: Int32, _ range: Range<Int>,
     _ telemetry: borrowing WorkerTelemetry
 ) -> Int32 {
-    -1
-}
-
-extension Worker {
-    mutating func finishLog(_ exchange: Int32) {}
+    buffers[buffer].read(range) { bytes in
+        fields.read(0..<head.fieldCount) { fields in log.begin(head, fields, bytes, telemetry) }
+    }
 }
 
 extension CompiledRoute {

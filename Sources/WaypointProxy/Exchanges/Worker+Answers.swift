@@ -37,19 +37,22 @@ extension Worker {
 
     private mutating func answer(_ exchange: Int32, status: UInt16) {
         prepareAnswer(exchange)
-        writeAnswer(
-            status: status, isHead: exchanges[exchange].flags.contains(.isHead),
-            closes: !keepsClient(exchange))
+        writeAnswer(exchange, status: status)
         sendAnswer(exchange, status: status)
     }
 
     mutating func redirect(
         _ exchange: Int32, _ slot: Int32, _ head: RequestHead, by redirect: RedirectAction
     ) {
+        let range = Int(connections[slot].start)..<Int(connections[slot].ready)
         prepareAnswer(exchange)
         exchanges[exchange].record.reason = .answered
-        let isWritten = writeRedirect(exchange, slot, head, redirect)
-        sendAnswer(exchange, status: isWritten ? redirect.status : 500)
+        writeRedirection(exchange, slot, head, redirect, range)
+        guard !writer.hasOverflowed else {
+            writeAnswer(exchange, status: 500)
+            return sendAnswer(exchange, status: 500)
+        }
+        sendAnswer(exchange, status: redirect.status)
     }
 
     /// What is left of the request: an answer keeps its connection only when all of it is there.

@@ -46,12 +46,6 @@ extension Worker {
         return exchange
     }
 
-    private mutating func beginLog(_ slot: Int32, _ head: RequestHead) -> Int32 {
-        let range = Int(connections[slot].start)..<Int(connections[slot].ready)
-        return openLogEntry(
-            &accessLog, head, fields, buffers, connections[slot].buffer, range, telemetry)
-    }
-
     /// Goes by a route table.
     private mutating func follow(_ exchange: Int32, _ slot: Int32, _ head: RequestHead, _ table: Int32) {
         let configuration = configurations[exchanges[exchange].snapshot]

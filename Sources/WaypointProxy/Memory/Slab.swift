@@ -41,4 +41,12 @@ internal import Glibc
             return unsafe records + Int(number)
         }
     }
+
+    /// Lends `range` for reading.
+    @inline(__always)
+    func read<Result>(_ range: Range<Int32>, _ body: (Span<Record>) -> Result) -> Result {
+        precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "no such record")
+        return unsafe body(
+            UnsafeBufferPointer(start: records + Int(range.lowerBound), count: range.count).span)
+    }
 }

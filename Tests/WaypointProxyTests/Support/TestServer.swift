@@ -8,7 +8,6 @@ final class TestServer: Sendable {
     typealias Handler = @Sendable (TestSocket) throws -> Void
 
     let address: SocketAddress
-    private let listener: Int32
     private let state = Mutex(State())
 
     private struct State {
@@ -20,10 +19,9 @@ final class TestServer: Sendable {
     /// Port 0 takes a free one.
     init(port: UInt16 = 0, _ handler: @escaping Handler) throws {
         let place = StreamAddress(SocketAddress(IPAddress(v4: 0x7f00_0001), port))
-        listener = Streams.listen(place)
+        let listener = Streams.listen(place)
         guard listener >= 0 else { throw Errno(-listener) }
         address = Streams.localAddress(listener)?.socketAddress ?? place.socketAddress
-        let listener = listener
         try DedicatedThread.start("test-server") { [weak self] in
             while self?.isRunning == true {
                 guard let ready = try? Poll.readable([listener], timeout: .milliseconds(50)), !ready.isEmpty
@@ -34,10 +32,9 @@ final class TestServer: Sendable {
                 self?.state.withLock { $0.connections += 1 }
                 try? DedicatedThread.start("test-conn") { try? handler(TestSocket(descriptor)) }
             }
+            Streams.close(listener)
         }
     }
-
-    deinit { Streams.close(listener) }
 
     private var isRunning: Bool { state.withLock { !$0.isStopped } }
     var connections: Int { state.withLock { $0.connections } }
