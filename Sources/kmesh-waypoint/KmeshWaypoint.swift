@@ -7,7 +7,7 @@ import WaypointProxy
 
 @main
 struct KmeshWaypoint {
-    static func main() async {
+    static func main() {
         do throws(FlagError) {
             let arguments = Array(CommandLine.arguments.dropFirst())
             switch try Arguments.flags.parse(arguments, into: Arguments()) {
@@ -16,7 +16,7 @@ struct KmeshWaypoint {
             case .version:
                 print("kmesh-waypoint \(KmeshVersion.current)")
             case .run(let arguments):
-                await run(arguments, try arguments.options())
+                run(arguments, try arguments.options())
             }
         } catch {
             StandardError.write("kmesh-waypoint: \(error)")
@@ -24,17 +24,23 @@ struct KmeshWaypoint {
         }
     }
 
-    private static func run(_ arguments: Arguments, _ options: WaypointOptions) async {
+    /// The main thread only waits. As an asynchronous main it would end and leave the process to others, which
+    /// instruction counters do not survive.
+    private static func run(_ arguments: Arguments, _ options: WaypointOptions) -> Never {
         let levels = LogLevels(arguments.logLevel)
         levels.install()
         var files = MeshFileOptions()
         files.allowEmpty = arguments.allowEmpty
-        do throws(WaypointError) {
-            let source = MeshFileConfiguration(options.source, options: files)
-            try await WaypointProcess(options, source: source, levels: levels).run()
-        } catch {
-            StandardError.write("kmesh-waypoint: \(error)")
-            exit(EXIT_FAILURE)
+        let source = MeshFileConfiguration(options.source, options: files)
+        Task.detached {
+            do throws(WaypointError) {
+                try await WaypointProcess(options, source: source, levels: levels).run()
+                exit(EXIT_SUCCESS)
+            } catch {
+                StandardError.write("kmesh-waypoint: \(error)")
+                exit(EXIT_FAILURE)
+            }
         }
+        while true { pause(milliseconds: 3_600_000) }
     }
 }

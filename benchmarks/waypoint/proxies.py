@@ -104,14 +104,17 @@ class Proxies:
         return found, missing
 
     def start(self, name, routes=settings.ROUTES_100, prefix=()):
-        """`prefix` are words before the program: what watches it."""
+        """`prefix` are words before the program: what watches it, and cannot read the debug information."""
         http, tcp = settings.PORTS[name]
         directory = self._place.directory / f"{name}-{routes[0]}-{routes[1]}"
         directory.mkdir(exist_ok=True)
         make = {"haproxy": settings.haproxy, "nginx": settings.nginx, "envoy": settings.envoy,
                 "ours": settings.ours}[name]
-        words = make(directory, _program(name), routes)
-        child = self.run(name, [*prefix, *words], PROXY_CPU, http)
+        program = _program(name)
+        if prefix:
+            command("strip", "--strip-debug", "-o", directory / name, program)
+            program = directory / name
+        child = self.run(name, [*prefix, *make(directory, program, routes)], PROXY_CPU, http)
         return Proxy(name, child, f"{settings.ADDRESS}:{http}", f"{settings.ADDRESS}:{tcp}")
 
 
