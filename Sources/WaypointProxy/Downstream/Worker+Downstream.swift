@@ -42,7 +42,8 @@ extension Worker {
             }
             let end = Int(connections[slot].end)
             let chunk = connections[slot].buffer
-            let count = Streams.receive(connections[slot].descriptor, into: buffers[chunk], end..<(end &+ space))
+            let count = Streams.receive(
+                connections[slot].descriptor, into: buffers[chunk], end..<(end &+ space))
             if count <= 0 {
                 connections[slot].flags.remove(.readable)
                 if count == 0 { return downstreamEnded(slot) }
@@ -147,8 +148,12 @@ extension Worker {
         guard connections[slot].phase == .head, connections[slot].exchange < 0 else { return }
         let generation = connections[slot].generation
         advanceDownstream(slot)
-        guard connections[slot].generation == generation, connections[slot].kind == .downstream else { return }
-        if connections[slot].exchange < 0, connections[slot].flags.contains(.ended) || (isDraining && isIdle(slot)) {
+        guard connections[slot].generation == generation, connections[slot].kind == .downstream else {
+            return
+        }
+        if connections[slot].exchange < 0,
+            connections[slot].flags.contains(.ended) || (isDraining && isIdle(slot))
+        {
             return closeDownstream(slot)
         }
         if connections[slot].flags.contains(.readable) { receiveDownstream(slot) }

@@ -92,7 +92,8 @@ extension Worker {
 
     private mutating func setDeadlines(_ exchange: Int32, _ requestTimeout: UInt32, _ retry: RetryPolicy?) {
         if requestTimeout > 0 {
-            exchanges[exchange].requestDeadline = exchanges[exchange].record.start + Int64(requestTimeout) * 1000
+            exchanges[exchange].requestDeadline =
+                exchanges[exchange].record.start + Int64(requestTimeout) * 1000
         }
         if let retry { exchanges[exchange].retriesLeft = UInt8(clamping: retry.attempts) }
     }

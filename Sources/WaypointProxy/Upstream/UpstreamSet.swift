@@ -27,7 +27,9 @@ struct UpstreamSet: ~Copyable {
 
     var clusterCount: Int32 { Int32(configured.count) }
 
-    func hasCluster(_ number: Int32) -> Bool { number >= 0 && number < clusterCount && clusters[number].isUsed }
+    func hasCluster(_ number: Int32) -> Bool {
+        number >= 0 && number < clusterCount && clusters[number].isUsed
+    }
 
     // MARK: Choosing
 
@@ -77,7 +79,9 @@ struct UpstreamSet: ~Copyable {
     private mutating func pickAvailable(
         _ cluster: Int32, _ first: Int32, _ count: Int32, _ hash: UInt64, _ now: Int64, _ last: Int32
     ) -> Int32 {
-        if clusters[cluster].policy == .sourceHash { return nearest(first, count, hash, now: now, last: last) }
+        if clusters[cluster].policy == .sourceHash {
+            return nearest(first, count, hash, now: now, last: last)
+        }
         // A few times by the policy, so that others keep their shares; then whichever can be had.
         for _ in 0..<4 {
             let number = pick(cluster, first, count, hash)
@@ -98,7 +102,9 @@ struct UpstreamSet: ~Copyable {
         for place in start..<end {
             let number = members[place]
             if number == last, end - start > 1 { continue }
-            if best < 0 || endpoints[number].passedOverUntil < endpoints[best].passedOverUntil { best = number }
+            if best < 0 || endpoints[number].passedOverUntil < endpoints[best].passedOverUntil {
+                best = number
+            }
         }
         return best
     }

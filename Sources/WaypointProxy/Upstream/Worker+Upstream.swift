@@ -250,7 +250,9 @@ extension Worker {
     private mutating func endResponse(_ exchange: Int32, _ slot: Int32) {
         if exchanges[exchange].flags.contains(.upgraded) { return beginUpgraded(exchange, slot) }
         let cluster = exchanges[exchange].cluster
-        if upstreams.clusters[cluster].largeResponses > 0, exchanges[exchange].record.bytesSent < Int64(BufferPool.small) {
+        if upstreams.clusters[cluster].largeResponses > 0,
+            exchanges[exchange].record.bytesSent < Int64(BufferPool.small)
+        {
             upstreams.clusters[cluster].largeResponses -= 1
         }
         finishExchange(exchange)
