@@ -1,7 +1,8 @@
 /// A `RouteConfiguration` compiled for matching: the cost of a match hardly grows with the number of routes.
 ///
 /// A host is found by its hash, exact or by its suffixes; a path by its hash, exact or by its prefixes that
-/// end at a slash. What is found is compared in the order of the configuration, which always has the last word.
+/// end at a slash. What is found is compared in the order of the configuration, which always has the last
+/// word.
 internal import KmeshKit
 
 final class RouteTable: Sendable {

@@ -33,8 +33,8 @@ struct UpstreamSet: ~Copyable {
 
     // MARK: Choosing
 
-    /// An endpoint for a new attempt; -1 when the cluster has none. `hash` is the client's, `last` the endpoint
-    /// that was tried before: another one is preferred.
+    /// An endpoint for a new attempt; -1 when the cluster has none. `hash` is the client's, `last` the
+    /// endpoint that was tried before: another one is preferred.
     @inline(__always)
     mutating func choose(_ cluster: Int32, hash: UInt64, now: Int64, last: Int32 = -1) -> Int32 {
         let count = clusters[cluster].firstTier
@@ -95,8 +95,8 @@ struct UpstreamSet: ~Copyable {
         return -1
     }
 
-    /// Everyone is passed over: the one whose time is over first, since refusing all requests would be worse than
-    /// one more try. Better not the one that was just tried.
+    /// Everyone is passed over: the one whose time is over first, since refusing all requests would be
+    /// worse than one more try. Better not the one that was just tried.
     private func leastHopeless(_ start: Int32, _ end: Int32, _ last: Int32) -> Int32 {
         var best: Int32 = -1
         for place in start..<end {
@@ -151,8 +151,8 @@ struct UpstreamSet: ~Copyable {
             < Int64(endpoints[other].active) &* Int64(endpoints[one].weight)
     }
 
-    /// The endpoint with the highest score for this client (rendezvous hashing): when one comes or goes, only its
-    /// own clients move. `now` is `nil` when all may be taken.
+    /// The endpoint with the highest score for this client (rendezvous hashing): when one comes or goes,
+    /// only its own clients move. `now` is `nil` when all may be taken.
     private func nearest(_ first: Int32, _ count: Int32, _ hash: UInt64, now: Int64?, last: Int32) -> Int32 {
         var best: Int32 = -1
         var bestScore = -Double.infinity
@@ -209,7 +209,8 @@ struct UpstreamSet: ~Copyable {
         var clusters: [Int32] = []
     }
 
-    /// Goes over to new clusters. Endpoints whose address stays keep their connections and what is known of them.
+    /// Goes over to new clusters. Endpoints whose address stays keep their connections and what is known of
+    /// them.
     mutating func apply(_ new: [ClusterConfiguration?]) -> Removed {
         var removed = Removed()
         let total = max(new.count, configured.count)

@@ -2,8 +2,8 @@
 internal import KmeshKit
 
 extension Worker {
-    /// Sends the request to an endpoint of its cluster, over a pooled or a new connection. When none can be had,
-    /// the exchange waits or is answered.
+    /// Sends the request to an endpoint of its cluster, over a pooled or a new connection. When none can be
+    /// had, the exchange waits or is answered.
     mutating func startAttempt(_ exchange: Int32) {
         let cluster = exchanges[exchange].cluster
         exchanges[exchange].phase = .forwarding

@@ -76,8 +76,8 @@ extension Worker {
         return .body
     }
 
-    /// Interim responses go out before the head is edited, which takes their place. Whether the exchange goes on:
-    /// a client that does not take these few bytes at once is given up.
+    /// Interim responses go out before the head is edited, which takes their place. Whether the exchange
+    /// goes on: a client that does not take these few bytes at once is given up.
     private mutating func sendInterim(_ exchange: Int32, _ slot: Int32) -> Bool {
         let client = connections[exchanges[exchange].downstream].descriptor
         while connections[slot].start < connections[slot].ready {

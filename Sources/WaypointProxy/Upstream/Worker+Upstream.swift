@@ -258,8 +258,8 @@ extension Worker {
         finishExchange(exchange)
     }
 
-    /// The upstream has closed, or its connection failed. Whether the response goes on: it does when this is how
-    /// it ends.
+    /// The upstream has closed, or its connection failed. Whether the response goes on: it does when this
+    /// is how it ends.
     private mutating func upstreamEnded(_ exchange: Int32, _ slot: Int32, cleanly: Bool) -> Bool {
         connections[slot].flags.remove(.readable)
         connections[slot].flags.insert(.ended)
