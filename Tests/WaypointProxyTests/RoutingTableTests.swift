@@ -46,6 +46,28 @@ import Testing
         #expect(RoutedRequest(method: "OPTIONS", path: "*").route(by: all) == "all")
     }
 
+    @Test func manyPrefixesOfOnePathAreAllLookedAt() {
+        let prefixes = (1...12).map { String(repeating: "/a", count: $0) }
+        let table = RouteTable([
+            VirtualHost(
+                domains: [.any],
+                routes: prefixes.reversed().map { prefix in
+                    Route(prefix, .prefix(prefix)) {
+                        $0.headers = [.init(name: "depth", value: .regex(".*,\(prefix.utf8.count),.*"))]
+                    }
+                })
+        ])
+        let path = String(repeating: "/a", count: 13)
+        for prefix in prefixes {
+            let depth = ",\(prefix.utf8.count),"
+            let request = RoutedRequest(path: path, headers: [(name: "Depth", value: depth)])
+            #expect(request.route(by: table) == prefix)
+        }
+        let all = RoutedRequest(path: path, headers: [(name: "Depth", value: ",2,16,24,")])
+        #expect(all.route(by: table) == prefixes[11])
+        #expect(RoutedRequest(path: path).route(by: table) == nil)
+    }
+
     @Test func severalLinesOfAHeaderAreOne() {
         let table = RouteTable([
             VirtualHost(

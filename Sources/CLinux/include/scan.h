@@ -2,28 +2,52 @@
 #ifndef CLINUX_SCAN_H
 #define CLINUX_SCAN_H
 
-typedef char kmesh_lane __attribute__((vector_size(16), aligned(1)));
+typedef unsigned char kmesh_lane __attribute__((vector_size(16), aligned(1)));
 
-/* The offset of the first line feed in bytes[from..<count], or `count`. At half the cost of a loop. */
-static inline long kmesh_find_line_feed(const unsigned char *bytes, long from, long count)
+/* The number of the first byte of `found` that is not 0, which are 0 or 255; 16 without one. */
+static inline long kmesh_first_byte(kmesh_lane found)
 {
-	const kmesh_lane feeds = (kmesh_lane){} + (char)'\n';
+#ifdef __SSE2__
+	typedef char signed_lane __attribute__((vector_size(16)));
+	int mask = __builtin_ia32_pmovmskb128((signed_lane)found);
+
+	return mask ? __builtin_ctz(mask) : 16;
+#else
+	unsigned long halves[2];
+
+	__builtin_memcpy(halves, &found, sizeof(halves));
+	if (halves[0])
+		return __builtin_ctzl(halves[0]) / 8;
+	return halves[1] ? 8 + __builtin_ctzl(halves[1]) / 8 : 16;
+#endif
+}
+
+static inline kmesh_lane kmesh_lane_of(unsigned char byte)
+{
+	return (kmesh_lane){} + byte;
+}
+
+/* The offset of the first `byte` in bytes[from..<count], or `count`. At half the cost of a loop. */
+static inline long kmesh_find_byte(const unsigned char *bytes, long from, long count, unsigned char byte)
+{
+	const kmesh_lane wanted = kmesh_lane_of(byte);
 	long at = from;
 
 	for (; at + 16 <= count; at += 16) {
-		kmesh_lane found = *(const kmesh_lane *)(bytes + at) == feeds;
-		long halves[2];
+		long first = kmesh_first_byte((kmesh_lane)(*(const kmesh_lane *)(bytes + at) == wanted));
 
-		__builtin_memcpy(halves, &found, sizeof(halves));
-		if (halves[0])
-			return at + __builtin_ctzl(halves[0]) / 8;
-		if (halves[1])
-			return at + 8 + __builtin_ctzl(halves[1]) / 8;
+		if (first < 16)
+			return at + first;
 	}
 	for (; at < count; at++)
-		if (bytes[at] == '\n')
+		if (bytes[at] == byte)
 			return at;
 	return count;
+}
+
+static inline long kmesh_find_line_feed(const unsigned char *bytes, long from, long count)
+{
+	return kmesh_find_byte(bytes, from, count, '\n');
 }
 
 /* Sets that a byte is in. */
@@ -38,34 +62,57 @@ static inline _Bool kmesh_is_token_byte(unsigned char byte)
 	return kmesh_byte_classes[byte] & KMESH_BYTE_TOKEN;
 }
 
-/* The offset of the first byte of bytes[from..<count] that is not in all of `sets`, or `count`. */
-static inline long kmesh_end_of_class(const unsigned char *bytes, long from, long count, unsigned char sets)
+/*
+ * The offset of the first byte of bytes[from..<end] that is not in all of `sets`, or `end`. There are `count`
+ * bytes. Letters, digits, dashes and dots, which are in every set, go by sixteen.
+ */
+static inline long kmesh_end_of_class(const unsigned char *bytes, long from, long end, long count,
+				      unsigned char sets)
 {
-	while (from < count && kmesh_byte_classes[bytes[from]] & sets)
+	while (from + 16 <= count) {
+		kmesh_lane lane = *(const kmesh_lane *)(bytes + from);
+		kmesh_lane letters = (lane | 0x20) - (unsigned char)'a' < 26;
+		kmesh_lane digits = lane - (unsigned char)'0' < 10;
+		kmesh_lane marks = lane - (unsigned char)'-' < 2;
+		long first = kmesh_first_byte(~(letters | digits | marks));
+
+		from += first;
+		if (first < 16)
+			break;
+	}
+	while (from < end && kmesh_byte_classes[bytes[from]] & sets)
+		from++;
+	return from < end ? from : end;
+}
+
+/* The offset of the first byte of bytes[from..<count] that no request target has, or `count`. */
+static inline long kmesh_end_of_target(const unsigned char *bytes, long from, long count)
+{
+	for (; from + 16 <= count; from += 16) {
+		kmesh_lane lane = *(const kmesh_lane *)(bytes + from);
+		kmesh_lane hidden = lane - (unsigned char)'!' > '~' - '!';
+		long first = kmesh_first_byte(hidden | (kmesh_lane)(lane == '#'));
+
+		if (first < 16)
+			return from + first;
+	}
+	while (from < count && kmesh_byte_classes[bytes[from]] & KMESH_BYTE_TARGET)
 		from++;
 	return from;
 }
 
-typedef unsigned char kmesh_unsigned_lane __attribute__((vector_size(16), aligned(1)));
-
 /* The offset of the first control byte of bytes[from..<count], tabs apart, or `count`. */
 static inline long kmesh_find_control(const unsigned char *bytes, long from, long count)
 {
-	const kmesh_unsigned_lane spaces = (kmesh_unsigned_lane){} + (unsigned char)' ';
-	const kmesh_unsigned_lane tabs = (kmesh_unsigned_lane){} + (unsigned char)'\t';
-	const kmesh_unsigned_lane deletes = (kmesh_unsigned_lane){} + (unsigned char)0x7f;
 	long at = from;
 
 	for (; at + 16 <= count; at += 16) {
-		kmesh_unsigned_lane lane = *(const kmesh_unsigned_lane *)(bytes + at);
-		kmesh_lane found = (kmesh_lane)(((lane < spaces) & (lane != tabs)) | (lane == deletes));
-		long halves[2];
+		kmesh_lane lane = *(const kmesh_lane *)(bytes + at);
+		kmesh_lane low = lane < ' ' & lane != '\t';
+		long first = kmesh_first_byte(low | (kmesh_lane)(lane == 0x7f));
 
-		__builtin_memcpy(halves, &found, sizeof(halves));
-		if (halves[0])
-			return at + __builtin_ctzl(halves[0]) / 8;
-		if (halves[1])
-			return at + 8 + __builtin_ctzl(halves[1]) / 8;
+		if (first < 16)
+			return at + first;
 	}
 	for (; at < count; at++)
 		if ((bytes[at] < ' ' && bytes[at] != '\t') || bytes[at] == 0x7f)

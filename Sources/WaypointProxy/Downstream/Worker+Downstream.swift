@@ -152,11 +152,10 @@ extension Worker {
         guard connections[slot].generation == generation, connections[slot].kind == .downstream else {
             return
         }
-        if connections[slot].exchange < 0,
-            connections[slot].flags.contains(.ended) || (isDraining && isIdle(slot))
-        {
+        if connections[slot].exchange < 0, connections[slot].flags.contains(.ended) {
             return closeDownstream(slot)
         }
+        if isDraining, isIdle(slot) { closeSoon(slot) }
         if connections[slot].flags.contains(.readable) { receiveDownstream(slot) }
     }
 
@@ -164,6 +163,12 @@ extension Worker {
     func isIdle(_ slot: Int32) -> Bool {
         connections[slot].phase == .head && connections[slot].exchange < 0
             && connections[slot].start == connections[slot].end
+    }
+
+    /// A client that was told that its connection stays may be sending on it: closed now, that request would
+    /// be lost. It is answered as the connection's last one.
+    mutating func closeSoon(_ slot: Int32) {
+        timers.set(slot, now &+ options.timeouts.drainGrace &* 1000)
     }
 
     mutating func closeDownstream(_ slot: Int32) {

@@ -153,7 +153,7 @@ extension Worker {
         let isQuiet = connections[slot].flags.isDisjoint(with: [.readable, .ended])
         if isQuiet, connections[slot].start == connections[slot].end {
             dropBuffer(slot)
-            if isDraining { closeDownstream(slot) }
+            if isDraining { closeSoon(slot) }
         } else {
             // The next request may have come already.
             dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))

@@ -156,11 +156,19 @@ extension ByteWriter {
             return
         }
         let bits = address.v4Bits
-        append(decimal: UInt64(bits >> 24))
-        for shift in [16, 8, 0] as [UInt32] {
-            append(UInt8(ascii: "."))
-            append(decimal: UInt64(bits >> shift & 255))
-        }
+        append(octet: UInt8(truncatingIfNeeded: bits >> 24))
+        append(UInt8(ascii: "."))
+        append(octet: UInt8(truncatingIfNeeded: bits >> 16))
+        append(UInt8(ascii: "."))
+        append(octet: UInt8(truncatingIfNeeded: bits >> 8))
+        append(UInt8(ascii: "."))
+        append(octet: UInt8(truncatingIfNeeded: bits))
+    }
+
+    private mutating func append(octet: UInt8) {
+        if octet >= 100 { append(UInt8(ascii: "0") &+ octet / 100) }
+        if octet >= 10 { append(UInt8(ascii: "0") &+ octet / 10 % 10) }
+        append(UInt8(ascii: "0") &+ octet % 10)
     }
 
     mutating func append(authority destination: SocketAddress) {

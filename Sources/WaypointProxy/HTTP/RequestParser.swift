@@ -166,8 +166,7 @@ extension RequestHead {
 
     @inline(__always)
     private mutating func splitPath(_ bytes: Span<UInt8>, from start: Int, to end: Int) {
-        var at = start
-        while at < end, bytes[at] != ASCII.questionMark { at &+= 1 }
+        let at = bytes.find(ASCII.questionMark, from: start, to: end)
         path = ByteRange(start, at)
         guard at < end else { return }
         hasQuery = true

@@ -52,7 +52,23 @@ extension Span<UInt8> {
 
     /// The end of the visible bytes without `#` that begin at `start`.
     @inline(__always)
-    func targetEnd(from start: Int) -> Int { classEnd(KMESH_BYTE_TARGET, start, count) }
+    func targetEnd(from start: Int) -> Int {
+        precondition(start >= 0, "a search starts inside")
+        return unsafe withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return 0 }
+            return unsafe kmesh_end_of_target(base, start, bytes.count)
+        }
+    }
+
+    /// The place of the first `byte` from `start` on and before `end`; `end` when there is none.
+    @inline(__always)
+    func find(_ byte: UInt8, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && end <= count, "a search stays inside")
+        return unsafe withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return 0 }
+            return unsafe kmesh_find_byte(base, start, end, byte)
+        }
+    }
 
     /// The end of the letters, digits and `-._~` that begin at `start`.
     @inline(__always)
@@ -63,7 +79,7 @@ extension Span<UInt8> {
         precondition(start >= 0 && end <= count, "a search stays inside")
         return unsafe withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return 0 }
-            return unsafe kmesh_end_of_class(base, start, end, UInt8(truncatingIfNeeded: sets))
+            return unsafe kmesh_end_of_class(base, start, end, bytes.count, UInt8(truncatingIfNeeded: sets))
         }
     }
 

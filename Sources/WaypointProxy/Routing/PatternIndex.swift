@@ -1,19 +1,15 @@
-// Finds byte strings by their hash, which is computed while a text is walked, in either direction.
+// Finds byte strings by their hash, which is computed while a text is walked.
 
-/// A hash of the bytes so far. It can take the last byte back, so that all prefixes of a text are hashed in
-/// two walks and without memory.
+/// A hash of the bytes so far.
 struct RollingHash {
-    private static let factor: UInt64 = 0x9e37_79b9_7f4a_7c15
-    /// The inverse of `factor` modulo 2^64.
-    private static let inverse: UInt64 = 0xf1de_83e1_9937_733d
-
     private(set) var value: UInt64 = 0
 
     @inline(__always)
-    mutating func push(_ byte: UInt8) { value = (value &+ UInt64(byte) &+ 1) &* Self.factor }
+    mutating func push(_ byte: UInt8) { value = (value &+ UInt64(byte) &+ 1) &* 0x9e37_79b9_7f4a_7c15 }
 
+    /// Letters of both cases are the same; some other bytes are, too.
     @inline(__always)
-    mutating func pop(_ byte: UInt8) { value = value &* Self.inverse &- UInt64(byte) &- 1 }
+    mutating func push(folded byte: UInt8) { push(byte | 0x20) }
 
     /// Spread over all bits, for one owner of keys.
     @inline(__always)
@@ -49,16 +45,16 @@ struct PatternIndex: Sendable {
     /// Bytes of the longest key; -1 without keys.
     let longest: Int
 
-    /// `reversed`: hashes were made from a key's last byte to its first.
-    init(_ keys: [Key], reversed: Bool = false) {
+    /// `areHosts`: keys are in lower case, and hashed from the last byte to the first.
+    init(_ keys: [Key], areHosts: Bool = false) {
         var capacity = 1
         while capacity < keys.count * 2 { capacity *= 2 }
         var entries = Array(repeating: Entry(), count: capacity)
         var bytes: [UInt8] = []
         for key in keys {
             var hash = RollingHash()
-            if reversed {
-                for byte in key.bytes.reversed() { hash.push(byte) }
+            if areHosts {
+                for byte in key.bytes.reversed() { hash.push(folded: byte) }
             } else {
                 for byte in key.bytes { hash.push(byte) }
             }
@@ -76,35 +72,25 @@ struct PatternIndex: Sendable {
         longest = keys.reduce(-1) { max($0, $1.bytes.count) }
     }
 
-    /// What the key that equals the text's range leads to; empty when there is none. `lowered`: letters of
-    /// the text count as lower case; they were hashed so.
+    /// What the key that equals the text's range leads to; empty when there is none. `folded`: the case
+    /// of letters in the text does not matter; they were hashed so.
     @inline(__always)
     func find(
-        _ hash: RollingHash, owner: Int32, _ text: Span<UInt8>, _ range: Range<Int>, lowered: Bool = false
+        _ hash: RollingHash, owner: Int32, _ text: Span<UInt8>, _ range: Range<Int>, folded: Bool = false
     ) -> Range<Int32> {
         let spread = hash.spread(for: owner)
         var index = Int(truncatingIfNeeded: spread) & mask
-        while entries[index].owner >= 0 {
+        while true {
             let entry = entries[index]
+            if entry.owner < 0 { return 0..<0 }
             if entry.hash == spread, entry.owner == owner, Int(entry.length) == range.count,
-                isEqual(entry.start, text, range, lowered)
+                text.isEqual(range, bytes, Int(entry.start))
+                    || folded && text.isEqualLowered(range, bytes, Int(entry.start))
             {
                 return entry.first..<(entry.first &+ entry.count)
             }
             index = (index &+ 1) & mask
         }
-        return 0..<0
-    }
-
-    @inline(__always)
-    private func isEqual(_ start: Int32, _ text: Span<UInt8>, _ range: Range<Int>, _ lowered: Bool) -> Bool {
-        var index = Int(start)
-        for position in range {
-            let byte = lowered ? text[position].lowered : text[position]
-            if bytes[index] != byte { return false }
-            index &+= 1
-        }
-        return true
     }
 }
 

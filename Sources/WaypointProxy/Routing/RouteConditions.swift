@@ -118,10 +118,8 @@ struct RouteConditions: Sendable {
             isFirst = false
             let range = field.value.range
             guard range.count <= value.upperBound &- position else { return false }
-            for offset in range {
-                if text[offset] != bytes[position] { return false }
-                position &+= 1
-            }
+            if !text.isEqual(range, bytes, position) { return false }
+            position &+= range.count
         }
         return !isFirst && position == value.upperBound
     }
@@ -171,24 +169,12 @@ struct RouteConditions: Sendable {
     @inline(__always)
     private func isEqual(_ number: Int32, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
         let own = ranges[Int(number)]
-        guard own.count == range.count else { return false }
-        var index = own.lowerBound
-        for position in range {
-            if bytes[index] != text[position] { return false }
-            index &+= 1
-        }
-        return true
+        return own.count == range.count && text.isEqual(range, bytes, own.lowerBound)
     }
 
     /// Names of headers are in lower case here, and in any case in a request.
     @inline(__always)
     private func isNamed(_ own: Range<Int>, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard own.count == range.count else { return false }
-        var index = own.lowerBound
-        for position in range {
-            if bytes[index] != text[position].lowered { return false }
-            index &+= 1
-        }
-        return true
+        own.count == range.count && text.isEqualLowered(range, bytes, own.lowerBound)
     }
 }

@@ -1,8 +1,7 @@
 /// A `RouteConfiguration` compiled for matching: the cost of a match hardly grows with the number of routes.
 ///
 /// A host is found by its hash, exact or by its suffixes; a path by its hash, exact or by its prefixes that
-/// end at a slash. What is found is compared in the order of the configuration, which always has the last
-/// word.
+/// end at a slash. What is found is compared in the order of the configuration, which has the last word.
 internal import KmeshKit
 
 final class RouteTable: Sendable {
@@ -12,6 +11,8 @@ final class RouteTable: Sendable {
     /// Routes that can never match, as their patterns are none. Whoever made the configuration checks them.
     let faults: [String]
     private let index: RouteIndex
+    /// Some hosts are told apart by the port that the request names.
+    private let hasPorts: Bool
 
     /// A table that finds nothing.
     convenience init(source: RouteConfiguration, routes: [CompiledRoute]) {
@@ -46,13 +47,18 @@ final class RouteTable: Sendable {
         self.routes = routes
         faults = builder.faults
         index = RouteIndex(builder)
+        hasPorts = builder.hasPorts
     }
 
     /// The number of the first route that the request matches; -1 when there is none: 404.
     func route(
         _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, in bytes: Span<UInt8>
     ) -> Int32 {
-        let host = index.host(bytes, head.host.range)
+        var host: Int32 = -1
+        if hasPorts, head.authority.count > head.host.count {
+            host = index.namedHost(bytes, head.authority.range)
+        }
+        if host < 0 { host = index.host(bytes, head.host.range) }
         if host < 0 { return -1 }
         if head.path.isEmpty {
             return index.route(host, path: RouteIndex.root.span, 0..<1, head, fields, bytes)
@@ -87,8 +93,8 @@ struct RouteIndex: Sendable {
     private let conditions: RouteConditions
 
     init(_ builder: RouteIndexBuilder) {
-        hosts = PatternIndex(builder.hosts, reversed: true)
-        suffixes = PatternIndex(builder.suffixes, reversed: true)
+        hosts = PatternIndex(builder.hosts, areHosts: true)
+        suffixes = PatternIndex(builder.suffixes, areHosts: true)
         anyHost = builder.anyHost
         var candidates: [Candidate] = []
         func keys(_ lists: [RouteIndexBuilder.PathKey: [Candidate]]) -> [PatternIndex.Key] {
@@ -110,24 +116,30 @@ struct RouteIndex: Sendable {
         conditions = builder.conditions
     }
 
+    /// The most specific host that a domain names; -1 when there is none.
+    func namedHost(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+        let found = host(text, range)
+        return found == anyHost ? -1 : found
+    }
+
     /// The most specific host; -1 when there is none.
     @inline(__always)
     func host(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
         var found = anyHost
         guard hosts.longest >= 0 || suffixes.longest >= 0 else { return found }
         var hash = RollingHash()
-        var position = range.upperBound
-        while position > range.lowerBound {
-            position &-= 1
-            let byte = text[position].lowered
-            hash.push(byte)
-            // Longer suffixes come later and are more specific. A label must be before the dot.
-            if byte == UInt8(ascii: "."), position > range.lowerBound, suffixes.longest >= 0 {
-                let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, lowered: true)
+        if suffixes.longest < 0 {
+            text.walkBack(range) { _, byte in hash.push(folded: byte) }
+        } else {
+            text.walkBack(range) { position, byte in
+                hash.push(folded: byte)
+                // Longer suffixes come later and are more specific. A label must be before the dot.
+                guard byte == UInt8(ascii: "."), position > range.lowerBound else { return }
+                let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, folded: true)
                 if !suffix.isEmpty { found = suffix.lowerBound }
             }
         }
-        let exact = hosts.find(hash, owner: 0, text, range, lowered: true)
+        let exact = hosts.find(hash, owner: 0, text, range, folded: true)
         return exact.isEmpty ? found : exact.lowerBound
     }
 
@@ -138,24 +150,33 @@ struct RouteIndex: Sendable {
     ) -> Int32 {
         var best = Candidate(order: .max, route: -1, conditions: -1)
         // Beyond the longest key there is nothing to find.
-        let hashed = min(path.count, max(exacts.longest, prefixes.longest, 0))
+        let end = path.lowerBound &+ min(path.count, max(exacts.longest, prefixes.longest, 0))
         var hash = RollingHash()
-        for offset in 0..<hashed { hash.push(text[path.lowerBound &+ offset]) }
-        if hashed == path.count {
-            let range = exacts.find(hash, owner: host, text, path)
+        var found = FoundPrefixes()
+        let hasPrefixes = prefixes.longest >= 0
+        text.walk(path.lowerBound..<end) { position, byte in
+            if hasPrefixes, byte == UInt8(ascii: "/") {
+                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<position)
+                if !range.isEmpty, let older = found.append(range) {
+                    improve(&best, older, head, fields, bytes)
+                }
+            }
+            hash.push(byte)
+        }
+        if hasPrefixes, end == path.upperBound || text[end] == UInt8(ascii: "/") {
+            improve(
+                &best, prefixes.find(hash, owner: host, text, path.lowerBound..<end), head, fields, bytes)
+        }
+        // A prefix that is nothing covers also what does not begin with a slash.
+        if hasPrefixes, path.isEmpty || text[path.lowerBound] != UInt8(ascii: "/") {
+            let range = prefixes.find(RollingHash(), owner: host, text, path.lowerBound..<path.lowerBound)
             improve(&best, range, head, fields, bytes)
         }
-        var length = hashed
-        while true {
-            let end = path.lowerBound &+ length
-            if length == 0 || end == path.upperBound || text[end] == UInt8(ascii: "/") {
-                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<end)
-                improve(&best, range, head, fields, bytes)
-            }
-            if length == 0 { break }
-            length &-= 1
-            hash.pop(text[path.lowerBound &+ length])
+        if end == path.upperBound {
+            improve(&best, exacts.find(hash, owner: host, text, path), head, fields, bytes)
         }
+        // Longer ones first, as they are likely to come before shorter ones.
+        while let range = found.popLast() { improve(&best, range, head, fields, bytes) }
         for number in patterned[Int(host)] {
             let candidate = candidates[Int(number)]
             if candidate.order >= best.order { break }
@@ -185,6 +206,28 @@ struct RouteIndex: Sendable {
     }
 }
 
+/// What the prefixes of a path lead to, until all are known. What has no room is looked at at once.
+private struct FoundPrefixes {
+    private var ranges = InlineArray<8, Range<Int32>>(repeating: 0..<0)
+    private var count = 0
+
+    /// Returns the range that has no room, if there is one.
+    @inline(__always)
+    mutating func append(_ range: Range<Int32>) -> Range<Int32>? {
+        guard count < 8 else { return range }
+        ranges[count] = range
+        count &+= 1
+        return nil
+    }
+
+    @inline(__always)
+    mutating func popLast() -> Range<Int32>? {
+        guard count > 0 else { return nil }
+        count &-= 1
+        return ranges[count]
+    }
+}
+
 /// Gathers what a `RouteIndex` is made of.
 struct RouteIndexBuilder {
     struct PathKey: Hashable {
@@ -200,6 +243,7 @@ struct RouteIndexBuilder {
     private(set) var patterned: [[RouteIndex.Candidate]] = []
     private(set) var conditions = RouteConditions()
     private(set) var faults: [String] = []
+    private(set) var hasPorts = false
     private var taken: Set<DomainPattern> = []
     private var order: Int32 = 0
 
@@ -211,7 +255,9 @@ struct RouteIndexBuilder {
         for domain in domains where taken.insert(domain).inserted {
             switch domain {
             case .any: anyHost = host
-            case .exact(let name): hosts.append(key(name, host))
+            case .exact(let name):
+                hosts.append(key(name, host))
+                if name.utf8.contains(UInt8(ascii: ":")) { hasPorts = true }
             case .suffix(let name): suffixes.append(key(name, host))
             }
         }
