@@ -42,17 +42,13 @@ int kmesh_listener_unwatch(int queue, int descriptor)
 int kmesh_stream_wait(int queue, struct kmesh_stream_event *events, int count, long timeout)
 {
 	struct epoll_event ready[KMESH_EVENTS_MAX];
-	struct timespec time = { .tv_sec = timeout / 1000000, .tv_nsec = timeout % 1000000 * 1000 };
+	/* Rounded up, so that a deadline has passed when the wait for it ends. */
+	long milliseconds = timeout < 0 ? -1 : (timeout + 999) / 1000;
 	int found;
 
 	if (count > KMESH_EVENTS_MAX)
 		count = KMESH_EVENTS_MAX;
-	found = epoll_pwait2(queue, ready, count, timeout < 0 ? NULL : &time, NULL);
-	if (found < 0 && errno == ENOSYS) {
-		long milliseconds = timeout < 0 ? -1 : (timeout + 999) / 1000;
-
-		found = epoll_wait(queue, ready, count, (int)milliseconds);
-	}
+	found = epoll_wait(queue, ready, count, milliseconds > 60000 ? 60000 : (int)milliseconds);
 	if (found < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < found; i++) {

@@ -60,7 +60,8 @@ public final class WaypointProxy: Sendable {
         }
     }
 
-    /// Each worker takes it between two turns; what it has begun ends by the configuration that it began with.
+    /// Each worker takes it between two turns; what it has begun ends by the configuration that it began
+    /// with.
     func replace(_ new: WaypointConfiguration) {
         configuration.withLock { $0 = new }
         for mailbox in mailboxes { mailbox.send(.configure(new)) }

@@ -47,7 +47,8 @@ import Testing
         // Answers with the body that it got, framed as the request was.
         let server = try TestServer.http { request in
             #expect(request.body.count == size)
-            return "HTTP/1.1 200 OK\r\n" + framed(request.body, isChunked: request["transfer-encoding"] != nil)
+            return "HTTP/1.1 200 OK\r\n"
+                + framed(request.body, isChunked: request["transfer-encoding"] != nil)
         }
         defer { server.stop() }
         try await TestProxy.with(configuration([cluster(0, [server.address])])) { proxy in
@@ -93,14 +94,16 @@ import Testing
                 try socket.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
                 let body = try socket.receive(exactly: 4)
                 #expect(body == Array("abcd".utf8))
-                try socket.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                try socket.send(
+                    "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             }
         }
         defer { server.stop() }
         try await TestProxy.with(configuration([cluster(0, [server.address])])) { proxy in
             let client = try proxy.connect()
             for _ in 0..<2 {
-                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+                try client.send(
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
                 #expect(try client.readResponse(hasBody: false).status == 103)
                 #expect(try client.readResponse(hasBody: false).status == 100)
                 try client.send("abcd")
@@ -144,7 +147,8 @@ import Testing
             #expect(last.text == "hello")
             #expect(try client.isClosed())
             let other = try proxy.connect()
-            let plain = try other.request("GET /chunked HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+            let plain = try other.request(
+                "GET /chunked HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
             #expect(plain.text == "hello")
             #expect(plain["transfer-encoding"] == nil)
             #expect(try other.isClosed())
@@ -203,7 +207,10 @@ import Testing
         defer { server.stop() }
         try await TestProxy.with(configuration([cluster(0, [server.address])])) { proxy in
             let client = try proxy.connect()
-            for byte in "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8 {
+            for byte
+                in "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                .utf8
+            {
                 try client.send([byte])
                 pause(.milliseconds(1))
             }
@@ -216,7 +223,8 @@ import Testing
     @Test func aResponseMayComeByteByByte() async throws {
         let server = try TestServer { socket in
             while try socket.readMessage() != nil {
-                for byte in "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8 {
+                for byte in "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8
+                {
                     try socket.send([byte])
                     pause(.milliseconds(1))
                 }

@@ -100,7 +100,9 @@ import Testing
         defer { server.stop() }
         let proxy = try WaypointProxy(
             options: ProxyOptions(),
-            listeners: [ListenerSpecification(address: SocketAddress(IPAddress(v4: 0x7f00_0001), 0), kind: .plain)],
+            listeners: [
+                ListenerSpecification(address: SocketAddress(IPAddress(v4: 0x7f00_0001), 0), kind: .plain)
+            ],
             configuration: configuration([cluster(0, [server.address])]))
         try proxy.start()
         let client = try TestSocket(to: proxy.addresses[0])

@@ -170,7 +170,9 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
             var port = Self.records
             port[10] = 81
             var loopback = Self.records
-            loopback.replaceSubrange(5..<11, with: [127, 0, 0, 1, UInt8(server.address.port >> 8), UInt8(server.address.port & 255)])
+            loopback.replaceSubrange(
+                5..<11,
+                with: [127, 0, 0, 1, UInt8(server.address.port >> 8), UInt8(server.address.port & 255)])
             for bytes in [port, loopback, Array(get.utf8), [1, 1]] {
                 let client = try proxy.connect()
                 try client.send(bytes)

@@ -168,7 +168,8 @@ import Testing
         let limited = configuration([cluster(0, [server.address])]) { route in
             route.action = .forward(
                 ForwardAction(
-                    backends: [WeightedBackend(backend: backend(0))], requestTimeout: isWholeRequest ? 100 : nil,
+                    backends: [WeightedBackend(backend: backend(0))],
+                    requestTimeout: isWholeRequest ? 100 : nil,
                     backendTimeout: isWholeRequest ? nil : 100))
         }
         try await TestProxy.with(limited) { proxy in

@@ -78,7 +78,8 @@ import Testing
             }
             let pause = wheel.pause(now: now)
             if let next = list.values.min() { #expect(pause >= 0 && now + pause <= max(now, next) + 8192) }
-            now += Int64(random.next(below: 2) == 0 ? random.next(below: 3000) : random.next(below: 30_000_000))
+            now += Int64(
+                random.next(below: 2) == 0 ? random.next(below: 3000) : random.next(below: 30_000_000))
             let due = list.filter { $0.value <= now }.keys.sorted()
             #expect(expired(&wheel, at: now) == due)
             for number in due { list[number] = nil }

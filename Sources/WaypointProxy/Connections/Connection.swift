@@ -22,8 +22,8 @@ enum ConnectionPhase: UInt8, BitwiseCopyable {
     case head
     /// The request's body is on its way. Also an upstream's: the response's.
     case body
-    /// The request has been received, and its response is awaited or on its way. An upstream's: the response has
-    /// been received.
+    /// The request has been received, and its response is awaited or on its way. An upstream's: the
+    /// response has been received.
     case complete
     /// It has got its last answer; what it still sends is thrown away for a while.
     case lingering
@@ -75,8 +75,8 @@ struct Connection: SlotRecord {
     var exchange: Int32 = -1
     /// -1 while no bytes are held.
     var buffer: Int32 = -1
-    /// The window of the buffer: bytes from `start` to `ready` may be sent on, those up to `end` have come and are
-    /// not understood yet.
+    /// The window of the buffer: bytes from `start` to `ready` may be sent on, those up to `end` have come
+    /// and are not understood yet.
     var start: Int32 = 0
     var ready: Int32 = 0
     var end: Int32 = 0

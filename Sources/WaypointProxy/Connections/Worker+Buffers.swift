@@ -75,8 +75,8 @@ extension Worker {
         connections[slot].end += distance
     }
 
-    /// Replaces the head at `start`, of `count` bytes, by what the writer holds. Bytes behind it stay where they
-    /// are as long as there is room before them. Whether it fits.
+    /// Replaces the head at `start`, of `count` bytes, by what the writer holds. Bytes behind it stay where
+    /// they are as long as there is room before them. Whether it fits.
     mutating func replaceHead(_ slot: Int32, count: Int32) -> Bool {
         let new = Int32(writer.count)
         let body = connections[slot].start + count

@@ -73,7 +73,8 @@ extension Worker {
         return exchange >= 0 && exchanges[exchange].requestRemaining > Int64(BufferPool.small)
     }
 
-    /// The buffer is full. Whether there is room now; if not, bytes wait in the kernel until some were sent on.
+    /// The buffer is full. Whether there is room now; if not, bytes wait in the kernel until some were sent
+    /// on.
     private mutating func makeRoom(_ slot: Int32) -> Bool {
         switch connections[slot].phase {
         case .body:
@@ -175,8 +176,8 @@ extension Worker {
         give(slot)
     }
 
-    /// Ends the connection so that the client can read what it was sent: closing it at once, with bytes of the
-    /// client unread, would reset it.
+    /// Ends the connection so that the client can read what it was sent: closing it at once, with bytes of
+    /// the client unread, would reset it.
     mutating func linger(_ slot: Int32) {
         if connections[slot].flags.contains(.ended) { return closeDownstream(slot) }
         Streams.finishSending(connections[slot].descriptor)

@@ -2,8 +2,8 @@
 internal import KmeshKit
 
 extension Worker {
-    /// Reads the head that the connection's bytes begin with. Whether it was whole, and something was done about
-    /// it; else more bytes are needed, or the connection is about to close.
+    /// Reads the head that the connection's bytes begin with. Whether it was whole, and something was done
+    /// about it; else more bytes are needed, or the connection is about to close.
     mutating func readRequest(_ slot: Int32) -> Bool {
         let (start, end) = (Int(connections[slot].start), Int(connections[slot].end))
         let buffer = connections[slot].buffer

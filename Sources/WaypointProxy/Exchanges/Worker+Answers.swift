@@ -28,7 +28,8 @@ extension Worker {
 
     /// The response ends within its body: the client must see that something is missing.
     mutating func truncate(_ exchange: Int32, _ reason: ExchangeReason) {
-        if exchanges[exchange].responseFraming == .untilClose || exchanges[exchange].flags.contains(.dechunks) {
+        if exchanges[exchange].responseFraming == .untilClose || exchanges[exchange].flags.contains(.dechunks)
+        {
             // A clean end would look like the response's.
             Streams.resetOnClose(connections[exchanges[exchange].downstream].descriptor)
         }

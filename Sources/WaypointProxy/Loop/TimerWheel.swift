@@ -63,7 +63,8 @@ struct TimerWheel: ~Copyable {
         }
     }
 
-    /// The first node of a slot that is due; `nil` when none of the slot is. Others move on to where they belong.
+    /// The first node of a slot that is due; `nil` when none of the slot is. Others move on to where they
+    /// belong.
     private mutating func takeFirst(_ slot: Int32, now: Int64) -> Int32? {
         var link = heads[slot]
         while link != 0 {

@@ -1,4 +1,5 @@
-/// One thread of the proxy: its listeners, its connections, its upstreams. Nothing is shared with other workers.
+/// One thread of the proxy: its listeners, its connections, its upstreams. Nothing is shared with other
+/// workers.
 internal import KmeshKit
 
 struct Worker: ~Copyable {
@@ -13,7 +14,8 @@ struct Worker: ~Copyable {
     var connectionSlots: SlotAllocator
     let exchanges: Slab<Exchange>
     var exchangeSlots: SlotAllocator
-    /// Deadlines of connections, by their numbers, and of exchanges, by theirs plus the connections' capacity.
+    /// Deadlines of connections, by their numbers, and of exchanges, by theirs plus the connections'
+    /// capacity.
     var timers: TimerWheel
     var buffers: BufferPool
     var upstreams: UpstreamSet
@@ -94,8 +96,8 @@ struct Worker: ~Copyable {
         closeEverything()
     }
 
-    /// Looks for a while before it sleeps, if that is wanted and the last sleep was short: waking up costs more
-    /// than the wait.
+    /// Looks for a while before it sleeps, if that is wanted and the last sleep was short: waking up costs
+    /// more than the wait.
     private mutating func waitForEvents(_ lastWasShort: inout Bool) -> Int {
         let pause = timers.pause(now: now)
         let spin = Int64(options.spinMicroseconds)

@@ -1,5 +1,5 @@
-/// Buffers addressed by number, in two sizes. A connection holds one only while bytes are in it, and the one that
-/// was given back last is taken first: it is still in the processor's caches.
+/// Buffers addressed by number, in two sizes. A connection holds one only while bytes are in it, and the
+/// one that was given back last is taken first: it is still in the processor's caches.
 internal import Glibc
 
 @safe struct BufferPool: ~Copyable {

@@ -27,12 +27,14 @@ struct UpstreamSet: ~Copyable {
 
     var clusterCount: Int32 { Int32(configured.count) }
 
-    func hasCluster(_ number: Int32) -> Bool { number >= 0 && number < clusterCount && clusters[number].isUsed }
+    func hasCluster(_ number: Int32) -> Bool {
+        number >= 0 && number < clusterCount && clusters[number].isUsed
+    }
 
     // MARK: Choosing
 
-    /// An endpoint for a new attempt; -1 when the cluster has none. `hash` is the client's, `last` the endpoint
-    /// that was tried before: another one is preferred.
+    /// An endpoint for a new attempt; -1 when the cluster has none. `hash` is the client's, `last` the
+    /// endpoint that was tried before: another one is preferred.
     @inline(__always)
     mutating func choose(_ cluster: Int32, hash: UInt64, now: Int64, last: Int32 = -1) -> Int32 {
         let count = clusters[cluster].firstTier
@@ -77,7 +79,9 @@ struct UpstreamSet: ~Copyable {
     private mutating func pickAvailable(
         _ cluster: Int32, _ first: Int32, _ count: Int32, _ hash: UInt64, _ now: Int64, _ last: Int32
     ) -> Int32 {
-        if clusters[cluster].policy == .sourceHash { return nearest(first, count, hash, now: now, last: last) }
+        if clusters[cluster].policy == .sourceHash {
+            return nearest(first, count, hash, now: now, last: last)
+        }
         // A few times by the policy, so that others keep their shares; then whichever can be had.
         for _ in 0..<4 {
             let number = pick(cluster, first, count, hash)
@@ -91,14 +95,16 @@ struct UpstreamSet: ~Copyable {
         return -1
     }
 
-    /// Everyone is passed over: the one whose time is over first, since refusing all requests would be worse than
-    /// one more try. Better not the one that was just tried.
+    /// Everyone is passed over: the one whose time is over first, since refusing all requests would be
+    /// worse than one more try. Better not the one that was just tried.
     private func leastHopeless(_ start: Int32, _ end: Int32, _ last: Int32) -> Int32 {
         var best: Int32 = -1
         for place in start..<end {
             let number = members[place]
             if number == last, end - start > 1 { continue }
-            if best < 0 || endpoints[number].passedOverUntil < endpoints[best].passedOverUntil { best = number }
+            if best < 0 || endpoints[number].passedOverUntil < endpoints[best].passedOverUntil {
+                best = number
+            }
         }
         return best
     }
@@ -145,8 +151,8 @@ struct UpstreamSet: ~Copyable {
             < Int64(endpoints[other].active) &* Int64(endpoints[one].weight)
     }
 
-    /// The endpoint with the highest score for this client (rendezvous hashing): when one comes or goes, only its
-    /// own clients move. `now` is `nil` when all may be taken.
+    /// The endpoint with the highest score for this client (rendezvous hashing): when one comes or goes,
+    /// only its own clients move. `now` is `nil` when all may be taken.
     private func nearest(_ first: Int32, _ count: Int32, _ hash: UInt64, now: Int64?, last: Int32) -> Int32 {
         var best: Int32 = -1
         var bestScore = -Double.infinity
@@ -203,7 +209,8 @@ struct UpstreamSet: ~Copyable {
         var clusters: [Int32] = []
     }
 
-    /// Goes over to new clusters. Endpoints whose address stays keep their connections and what is known of them.
+    /// Goes over to new clusters. Endpoints whose address stays keep their connections and what is known of
+    /// them.
     mutating func apply(_ new: [ClusterConfiguration?]) -> Removed {
         var removed = Removed()
         let total = max(new.count, configured.count)

@@ -2,8 +2,8 @@
 internal import KmeshKit
 
 extension Worker {
-    /// Sends the request to an endpoint of its cluster, over a pooled or a new connection. When none can be had,
-    /// the exchange waits or is answered.
+    /// Sends the request to an endpoint of its cluster, over a pooled or a new connection. When none can be
+    /// had, the exchange waits or is answered.
     mutating func startAttempt(_ exchange: Int32) {
         let cluster = exchanges[exchange].cluster
         exchanges[exchange].phase = .forwarding
@@ -315,7 +315,11 @@ extension Worker {
         exchanges[exchange].next = -1
         exchanges[exchange].previous = upstreams.clusters[cluster].lastWaiting
         let last = upstreams.clusters[cluster].lastWaiting
-        if last >= 0 { exchanges[last].next = exchange } else { upstreams.clusters[cluster].firstWaiting = exchange }
+        if last >= 0 {
+            exchanges[last].next = exchange
+        } else {
+            upstreams.clusters[cluster].firstWaiting = exchange
+        }
         upstreams.clusters[cluster].lastWaiting = exchange
         upstreams.clusters[cluster].waiting += 1
         armDeadline(exchange)
@@ -325,7 +329,11 @@ extension Worker {
         let cluster = exchanges[exchange].cluster
         telemetry.count(.pendingRequests, -1)
         let (next, previous) = (exchanges[exchange].next, exchanges[exchange].previous)
-        if next >= 0 { exchanges[next].previous = previous } else { upstreams.clusters[cluster].lastWaiting = previous }
+        if next >= 0 {
+            exchanges[next].previous = previous
+        } else {
+            upstreams.clusters[cluster].lastWaiting = previous
+        }
         if previous >= 0 {
             exchanges[previous].next = next
         } else {
@@ -353,7 +361,7 @@ extension Worker {
             let exchange = upstreams.clusters[cluster].firstWaiting
             stopWaiting(exchange)
             startAttempt(exchange)
-            }
+        }
     }
 
     private func hasPooled(_ cluster: Int32) -> Bool {

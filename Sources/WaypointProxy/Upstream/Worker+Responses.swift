@@ -34,7 +34,8 @@ extension Worker {
     }
 
     /// 100 and its kind go to the client as they are, but for clients that do not know them.
-    private mutating func takeInterim(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> HeadProgress {
+    private mutating func takeInterim(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> HeadProgress
+    {
         if exchanges[exchange].flags.contains(.isOld) {
             // Bytes before it have been sent: a response's head comes first.
             connections[slot].start += head.count
@@ -43,7 +44,8 @@ extension Worker {
         return .interim
     }
 
-    private mutating func takeResponse(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> HeadProgress {
+    private mutating func takeResponse(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> HeadProgress
+    {
         exchanges[exchange].record.upstreamDuration = now - exchanges[exchange].attemptStart
         if exchanges[exchange].retriesLeft > 0, retriesInstead(exchange, slot, head) { return .over }
         let downstream = exchanges[exchange].downstream
@@ -74,8 +76,8 @@ extension Worker {
         return .body
     }
 
-    /// Interim responses go out before the head is edited, which takes their place. Whether the exchange goes on:
-    /// a client that does not take these few bytes at once is given up.
+    /// Interim responses go out before the head is edited, which takes their place. Whether the exchange
+    /// goes on: a client that does not take these few bytes at once is given up.
     private mutating func sendInterim(_ exchange: Int32, _ slot: Int32) -> Bool {
         let client = connections[exchanges[exchange].downstream].descriptor
         while connections[slot].start < connections[slot].ready {

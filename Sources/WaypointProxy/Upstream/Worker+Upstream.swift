@@ -250,14 +250,16 @@ extension Worker {
     private mutating func endResponse(_ exchange: Int32, _ slot: Int32) {
         if exchanges[exchange].flags.contains(.upgraded) { return beginUpgraded(exchange, slot) }
         let cluster = exchanges[exchange].cluster
-        if upstreams.clusters[cluster].largeResponses > 0, exchanges[exchange].record.bytesSent < Int64(BufferPool.small) {
+        if upstreams.clusters[cluster].largeResponses > 0,
+            exchanges[exchange].record.bytesSent < Int64(BufferPool.small)
+        {
             upstreams.clusters[cluster].largeResponses -= 1
         }
         finishExchange(exchange)
     }
 
-    /// The upstream has closed, or its connection failed. Whether the response goes on: it does when this is how
-    /// it ends.
+    /// The upstream has closed, or its connection failed. Whether the response goes on: it does when this
+    /// is how it ends.
     private mutating func upstreamEnded(_ exchange: Int32, _ slot: Int32, cleanly: Bool) -> Bool {
         connections[slot].flags.remove(.readable)
         connections[slot].flags.insert(.ended)
