@@ -10,6 +10,10 @@ public struct BuiltProgram: Sendable {
 
     public let path: String
 
+    public init(path: String) {
+        self.path = path
+    }
+
     /// A program beside the test bundle, by name.
     public static func built(_ name: String) -> BuiltProgram {
         let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
