@@ -6,6 +6,9 @@ struct AdoptedMaps: Sendable {
     let occupancy: MapCounts
     private var frontends: [FrontendKey: FrontendValue]
     private var damagedFrontends: [FrontendKey]
+    /// Addresses of waypoint instances.
+    let waypoints: Set<IPAddress>
+    private let damagedWaypoints: [WaypointKey]
     private var ports: [UInt32: AdoptedPort] = [:]
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
@@ -15,7 +18,13 @@ struct AdoptedMaps: Sendable {
         let frontends = try maps.frontends.contents()
         self.frontends = frontends.entries
         damagedFrontends = frontends.damaged
-        for value in frontends.entries.values { references[value.serviceID, default: 0] += 1 }
+        for (key, value) in frontends.entries where !key.isMarker {
+            references[value.serviceID, default: 0] += 1
+        }
+        let waypoints = try maps.waypoints.contents()
+        self.waypoints = Set(waypoints.entries.keys.map(\.address))
+        damagedWaypoints = waypoints.damaged
+        occupancy.waypoints = waypoints.entries.count + waypoints.damaged.count
         occupancy.frontends = frontends.entries.count + frontends.damaged.count
         let services = try maps.services.contents()
         for (key, value) in services.entries {
@@ -62,8 +71,19 @@ struct AdoptedMaps: Sendable {
     var serviceIDs: Set<UInt32> {
         var ids = Set(ports.keys)
         for value in frontends.values { ids.insert(value.serviceID) }
-        ids.remove(0)
-        return ids
+        for port in ports.values {
+            if case .found(let value) = port.value { ids.insert(value.waypointID) }
+        }
+        return ids.subtracting([0, KMESH_WAYPOINT_MISSING])
+    }
+
+    /// Addresses that are marked with a waypoint.
+    var redirects: [IPAddress: UInt32] {
+        var redirects: [IPAddress: UInt32] = [:]
+        for (key, value) in frontends where key.isMarker && value.serviceID != 0 {
+            redirects[key.address] = value.serviceID
+        }
+        return redirects
     }
 
     /// What is there of `service`: the ids that its addresses and ports lead to. `repairs` removes what is
@@ -84,6 +104,7 @@ struct AdoptedMaps: Sendable {
         applied.addresses = service.ownAddresses.filter { address in
             frontends[FrontendKey(markerOf: address)]?.serviceID == 0
         }
+        applied.waypoint = service.waypoint
         return applied.isEmpty ? nil : applied
     }
 
@@ -108,12 +129,14 @@ struct AdoptedMaps: Sendable {
         return nil
     }
 
-    /// The removal of all that nobody claimed; `table` has the markers that are still wanted.
+    /// The removal of all that nobody claimed; `table` has the markers that are still wanted. Marks of
+    /// workloads' addresses are not among it.
     func garbage(besides table: FrontendTable) -> MapChanges {
         var changes = MapChanges()
         let unclaimed = frontends.filter { key, value in
-            !(key.isMarker && value.serviceID == 0 && table.markers[key.address] != nil)
+            !(key.isMarker && (value.serviceID != 0 || table.markers[key.address] != nil))
         }
+        changes.waypoints.removes = damagedWaypoints.sorted { $0.address < $1.address }
         changes.frontends.removes = (unclaimed.keys + damagedFrontends).sorted { left, right in
             (left.transport, left.address, left.port) < (right.transport, right.address, right.port)
         }
