@@ -164,14 +164,10 @@ static __always_inline bool kmesh_is_resolver_probe(struct bpf_sock_addr *ctx,
 	       bpf_map_lookup_elem(&km_frontend, &tcp);
 }
 
-/* Whether a waypoint can be told what the socket dials. A socket of Multipath TCP sends no message of its own. */
-static __always_inline bool kmesh_can_convey(struct bpf_sock_addr *ctx, const struct kmesh_peer *peer)
+/* Whether a waypoint can be told what the socket dials. What Multipath TCP sends is no message of its subflow. */
+static __always_inline bool kmesh_can_convey(struct bpf_sock *sk, const struct kmesh_peer *peer)
 {
-	__u32 protocol = ctx->protocol;
-
-	if (protocol == IPPROTO_MPTCP)
-		return peer && kmesh_settings.has_mptcp && kmesh_settings.metadata & KMESH_METADATA_OPTION;
-	return peer;
+	return peer && (kmesh_settings.metadata & KMESH_METADATA_OPTION || !kmesh_mptcp(sk));
 }
 
 static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
@@ -187,11 +183,11 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 	if (!kmesh_is_steered(reason)) {
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
-			bpf_sk_storage_delete(&km_peer, sk);
+			kmesh_forget_peer(sk);
 		return kmesh_conclude(reason);
 	}
-	peer = sk ? bpf_sk_storage_get(&km_peer, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : 0;
-	if (choice.is_redirected && !kmesh_can_convey(ctx, peer))
+	peer = sk ? kmesh_make_peer(sk) : 0;
+	if (choice.is_redirected && (!sk || !kmesh_can_convey(sk, peer)))
 		return kmesh_conclude(KMESH_REASON_NO_METADATA);
 	if (peer) {
 		peer->frontend_address = dialed->address;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Tells a waypoint what was dialed: in an option of the SYN, and in a TLV before the first bytes. The socket
- * is in km_metadata, where the kernel calls the program for its messages, from the handshake to the
- * acknowledgement of the TLV: a blocking recv() may end early there, and large transfers are slow.
+ * Tells a waypoint what was dialed: in an option of the SYN, and in a TLV before the first bytes. For that the
+ * socket is in km_metadata, where the kernel shows its messages to a program. It leaves while the first of
+ * them is sent: there, a blocking recv() can end with EAGAIN, and large transfers are slow.
  */
 #ifndef KMESH_WAYPOINT_METADATA_H
 #define KMESH_WAYPOINT_METADATA_H
@@ -20,28 +20,14 @@ struct {
 
 enum { KMESH_TCP_SYN = 0x02 };
 
-/* The storage of a Multipath TCP socket, when `sk` is a subflow of one. */
-static __always_inline struct kmesh_peer *kmesh_mptcp_peer(struct bpf_sock *sk)
-{
-	struct mptcp_sock *mptcp;
-
-	/* Where the kernel does not know it, the verifier knows no such socket and must not see this. */
-	if (!kmesh_settings.has_mptcp)
-		return 0;
-	mptcp = bpf_skc_to_mptcp_sock(sk);
-	return mptcp ? bpf_sk_storage_get(&km_peer, mptcp, 0, 0) : 0;
-}
-
 /* What is known of a socket that was redirected; 0 for any other. */
 static __always_inline struct kmesh_peer *kmesh_redirected_peer(struct bpf_sock *sk, bool *is_mptcp)
 {
-	struct kmesh_peer *peer = bpf_sk_storage_get(&km_peer, sk, 0, 0);
+	struct mptcp_sock *mptcp = kmesh_mptcp(sk);
+	struct kmesh_peer *peer = mptcp ? bpf_sk_storage_get(&km_peer, mptcp, 0, 0) :
+					  bpf_sk_storage_get(&km_peer, sk, 0, 0);
 
-	*is_mptcp = false;
-	if (!peer) {
-		peer = kmesh_mptcp_peer(sk);
-		*is_mptcp = peer;
-	}
+	*is_mptcp = mptcp;
 	return peer && peer->redirect != KMESH_NOT_REDIRECTED ? peer : 0;
 }
 
@@ -59,9 +45,7 @@ static __always_inline void kmesh_reserve_option(struct bpf_sock_ops *ctx, const
 {
 	__u32 size = kmesh_is_v4(&peer->frontend_address) ? KMESH_OPTION_V4_SIZE : KMESH_OPTION_V6_SIZE;
 
-	if (peer->redirect != KMESH_REDIRECT_CONNECTING || !(ctx->skb_tcp_flags & KMESH_TCP_SYN))
-		return;
-	if (bpf_reserve_hdr_opt(ctx, size, 0))
+	if (ctx->skb_tcp_flags & KMESH_TCP_SYN && bpf_reserve_hdr_opt(ctx, size, 0))
 		kmesh_count(KMESH_REASON_OPTION_NOT_SENT);
 }
 
@@ -72,7 +56,7 @@ static __always_inline void kmesh_send_option(struct bpf_sock_ops *ctx, const st
 	__u8 option[KMESH_OPTION_V4_SIZE] = {};
 	__u32 size;
 
-	if (peer->redirect != KMESH_REDIRECT_CONNECTING || !(ctx->skb_tcp_flags & KMESH_TCP_SYN))
+	if (peer->redirect != KMESH_REDIRECT_CONNECTING)
 		return;
 	size = kmesh_write_option(option, &peer->frontend_address, peer->frontend_port,
 				  has_tlv ? KMESH_OPTION_TLV : 0);
@@ -88,36 +72,52 @@ static __always_inline void kmesh_await_message(struct bpf_sock_ops *ctx, struct
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 
-	kmesh_unwant(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	if (peer->redirect != KMESH_REDIRECT_CONNECTING)
 		return;
 	peer->redirect = KMESH_REDIRECT_DONE;
-	if (!(kmesh_settings.metadata & KMESH_METADATA_TLV) || is_mptcp)
-		return;
-	/* Fast Open has sent bytes with the SYN, or the map is full: the option alone has to do. */
-	if (ctx->data_segs_out || bpf_sock_hash_update(ctx, &km_metadata, &cookie, BPF_ANY)) {
+	if (kmesh_settings.metadata & KMESH_METADATA_TLV && !is_mptcp) {
+		/* Fast Open has sent bytes with the SYN, or the map is full: the option alone has to do. */
+		if (!ctx->data_segs_out && !bpf_sock_hash_update(ctx, &km_metadata, &cookie, BPF_ANY)) {
+			peer->first_sequence = ctx->snd_nxt;
+			peer->redirect = KMESH_REDIRECT_TLV_WAITS;
+			kmesh_want(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+			return;
+		}
 		kmesh_count(KMESH_REASON_TLV_NOT_SENT);
-		return;
 	}
-	peer->first_sequence = ctx->snd_nxt;
-	peer->redirect = KMESH_REDIRECT_TLV_WAITS;
-	kmesh_want(ctx, BPF_SOCK_OPS_RTT_CB_FLAG);
+	kmesh_unwant(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
-/* Something was acknowledged: when bytes were sent, the socket leaves the map. */
+/*
+ * A packet is being laid out: after the TLV, the socket leaves the map. This runs inside of the send() that
+ * the TLV goes with, so that no later call of the application finds the socket there.
+ */
 static __always_inline void kmesh_release_socket(struct bpf_sock_ops *ctx, struct kmesh_peer *peer)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 
 	if (peer->redirect == KMESH_REDIRECT_TLV_WAITS) {
-		if (!ctx->data_segs_out)
+		if (!ctx->skb_len)
 			return;
-		/* They were on their way into the socket when it came into the map. */
-		peer->redirect = KMESH_REDIRECT_DONE;
+		/* These bytes were on their way into the socket when it came into the map. */
 		kmesh_count(KMESH_REASON_TLV_NOT_SENT);
 	}
+	peer->redirect = KMESH_REDIRECT_DONE;
 	bpf_map_delete_elem(&km_metadata, &cookie);
-	kmesh_unwant(ctx, BPF_SOCK_OPS_RTT_CB_FLAG);
+	kmesh_unwant(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+}
+
+static __always_inline void kmesh_lay_out(struct bpf_sock_ops *ctx, struct kmesh_peer *peer)
+{
+	switch (peer->redirect) {
+	case KMESH_REDIRECT_CONNECTING:
+		kmesh_reserve_option(ctx, peer);
+		break;
+	case KMESH_REDIRECT_TLV_WAITS:
+	case KMESH_REDIRECT_TLV_PAST:
+		kmesh_release_socket(ctx, peer);
+		break;
+	}
 }
 
 static __always_inline int kmesh_tell_waypoint(struct bpf_sock_ops *ctx)
@@ -128,7 +128,7 @@ static __always_inline int kmesh_tell_waypoint(struct bpf_sock_ops *ctx)
 	bool is_mptcp;
 
 	if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB &&
-	    op < BPF_SOCK_OPS_RTT_CB)
+	    op != BPF_SOCK_OPS_HDR_OPT_LEN_CB && op != BPF_SOCK_OPS_WRITE_HDR_OPT_CB)
 		return 1;
 	sk = ctx->sk;
 	peer = sk ? kmesh_redirected_peer(sk, &is_mptcp) : 0;
@@ -140,16 +140,13 @@ static __always_inline int kmesh_tell_waypoint(struct bpf_sock_ops *ctx)
 			kmesh_want(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
-		kmesh_reserve_option(ctx, peer);
+		kmesh_lay_out(ctx, peer);
 		break;
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
 		kmesh_send_option(ctx, peer, is_mptcp);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		kmesh_await_message(ctx, peer, is_mptcp);
-		break;
-	case BPF_SOCK_OPS_RTT_CB:
-		kmesh_release_socket(ctx, peer);
 		break;
 	}
 	return 1;
@@ -181,7 +178,7 @@ static __always_inline int kmesh_tell_waypoint_first(struct sk_msg_md *message)
 
 	if (!peer || peer->redirect != KMESH_REDIRECT_TLV_WAITS)
 		return SK_PASS;
-	peer->redirect = KMESH_REDIRECT_DONE;
+	peer->redirect = KMESH_REDIRECT_TLV_PAST;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	size = kmesh_write_tlv(tlv, &peer->frontend_address, peer->frontend_port);
 	/* A send() that waited for the handshake goes by the map: behind its bytes the TLV would do harm. */

@@ -25,8 +25,9 @@ enum kmesh_metadata {
 enum kmesh_redirect {
 	KMESH_NOT_REDIRECTED = 0,
 	KMESH_REDIRECT_CONNECTING = 1,
-	KMESH_REDIRECT_TLV_WAITS = 2, /* for the first bytes */
-	KMESH_REDIRECT_DONE = 3,
+	KMESH_REDIRECT_TLV_WAITS = 2, /* for the first bytes; the socket is in km_metadata */
+	KMESH_REDIRECT_TLV_PAST = 3, /* the socket leaves km_metadata at the next occasion */
+	KMESH_REDIRECT_DONE = 4,
 };
 
 /*
