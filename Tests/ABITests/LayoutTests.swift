@@ -104,6 +104,14 @@ import Testing
         #expect(MemoryLayout.offset(of: \kmesh_enrolled.seal) == 20)
     }
 
+    @Test func waypoints() {
+        expect(
+            MapEntry(WaypointKey(address: address), WaypointValue()), is: cAddress,
+            kmesh_waypoint(pad: 0, seal: 0))
+        #expect(MemoryLayout.offset(of: \kmesh_waypoint.seal) == 4)
+        #expect(MemoryLayout.offset(of: \kmesh_frontend.service_id) == 0)
+    }
+
     @Test func policiesHaveTheNumbersOfTheHeader() {
         #expect(LoadBalancingPolicy.random.mapValue == KMESH_POLICY_RANDOM.rawValue)
         #expect(LoadBalancingPolicy.weighted.mapValue == KMESH_POLICY_TABLE_RANDOM.rawValue)
