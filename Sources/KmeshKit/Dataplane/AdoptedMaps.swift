@@ -10,6 +10,8 @@ struct AdoptedMaps: Sendable {
     let waypoints: Set<IPAddress>
     private let damagedWaypoints: [WaypointKey]
     private var ports: [UInt32: AdoptedPort] = [:]
+    /// Ids that something is sent to as its waypoint's.
+    private var waypointIDs: Set<UInt32> = []
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
 
@@ -52,6 +54,8 @@ struct AdoptedMaps: Sendable {
         }
         occupancy.endpoints = endpoints.entries.count + endpoints.damaged.count
         self.occupancy = occupancy
+        waypointIDs = Set(redirects.values)
+        for case .found(let value) in ports.values.map(\.value) { waypointIDs.insert(value.waypointID) }
         for id in ports.keys { ports[id]?.sort() }
     }
 
@@ -87,16 +91,18 @@ struct AdoptedMaps: Sendable {
     }
 
     /// What is there of `service`: the ids that its addresses and ports lead to. `repairs` removes what is
-    /// damaged or not referred to.
-    mutating func claim(_ service: Service, repairs: inout MapChanges) -> AppliedService? {
+    /// damaged or not referred to. What was a waypoint's is only for one that `isWaypoint`.
+    mutating func claim(
+        _ service: Service, isWaypoint: Bool, repairs: inout MapChanges
+    ) -> AppliedService? {
         var applied = AppliedService()
         for port in service.ports {
             for family in AddressFamily.allCases {
                 let key = ServicePortKey(port: port.port, transport: port.transport, family: family)
                 let addresses = Set(service.addresses.filter { $0.family == family }).sorted()
-                guard applied.port(key) == nil, let state = claim(key, addresses, repairs: &repairs) else {
-                    continue
-                }
+                guard applied.port(key) == nil,
+                    let state = claim(key, addresses, isWaypoint: isWaypoint, repairs: &repairs)
+                else { continue }
                 applied.ports.append(state)
             }
         }
@@ -109,7 +115,7 @@ struct AdoptedMaps: Sendable {
     }
 
     private mutating func claim(
-        _ key: ServicePortKey, _ addresses: [IPAddress], repairs: inout MapChanges
+        _ key: ServicePortKey, _ addresses: [IPAddress], isWaypoint: Bool, repairs: inout MapChanges
     ) -> ServicePortState? {
         func frontend(_ address: IPAddress) -> FrontendKey {
             FrontendKey(address: address, port: key.port, transport: key.transport)
@@ -118,6 +124,8 @@ struct AdoptedMaps: Sendable {
             guard let id = frontends[frontend(address)]?.serviceID, id != 0,
                 let found = ports[id], found.value != .absent
             else { continue }
+            // Who goes through it must not reach the endpoints of another service.
+            guard isWaypoint || !waypointIDs.contains(id) else { continue }
             let own = addresses.filter { frontends[frontend($0)]?.serviceID == id }
             // Another frontend that leads to the id may be another service's by now: it must not reach the
             // endpoints of this one, so this one gets a new id.

@@ -118,10 +118,12 @@ public struct L4Dataplane: Sendable {
         adopted = nil
         var changes = MapChanges()
         var taken: [ServiceKey] = []
+        let named = waypoints.named(by: services.keys.compactMap { services[$0]?.waypoint })
         for key in services.keys.sorted() {
-            guard let service = services[key], let applied = found.claim(service, repairs: &changes) else {
-                continue
-            }
+            guard let service = services[key],
+                let applied = found.claim(
+                    service, isWaypoint: named.contains(key), repairs: &changes)
+            else { continue }
             inForce[key] = applied
             frontends.adopt(applied)
             waypoints.assign(key, from: nil, to: applied.waypoint)

@@ -81,6 +81,11 @@ struct WaypointTable: Sendable {
         claims[address]?.min { $0.key < $1.key }?.value
     }
 
+    /// The services that are waypoints, for those services or for workloads.
+    func named(by references: [WaypointReference]) -> Set<ServiceKey> {
+        Set(references.map(\.service)).union(addresses.keys)
+    }
+
     func isInstance(_ address: IPAddress) -> Bool { instances[address] != nil }
 
     // MARK: The maps
