@@ -5,10 +5,10 @@ SEED ?=
 FILTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fmt lint demo bench clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install what is missing of the build's packages (BENCH=1: those of the benchmarks too)
 	@scripts/install-deps build $(if $(BENCH),bench)
@@ -25,6 +25,10 @@ test: deps ## Run all tests, or those that match FILTER=; root runs the privileg
 
 sim: deps ## Run the simulation, with a seed of its own or SEED=
 	KMESH_SIM_SEED=$(SEED) swift test --filter SimulationTests
+
+fuzz-smoke: deps ## Fuzz what reads bytes from the network, for seconds; KMESH_FUZZ_ITERATIONS= for longer
+	swift build --build-tests
+	KMESH_FUZZ_ITERATIONS=$${KMESH_FUZZ_ITERATIONS:-400000} scripts/test 'WaypointProxyTests.Fuzz'
 
 fmt: ## Format the Swift and C sources
 	@scripts/install-deps lint

@@ -1,16 +1,6 @@
 internal import CKmeshABI
 internal import KmeshKit
 
-extension WaypointMetadata {
-    fileprivate var flags: UInt32 {
-        switch self {
-        case .option: KMESH_METADATA_OPTION.rawValue
-        case .tlv: KMESH_METADATA_TLV.rawValue
-        case .both: KMESH_METADATA_OPTION.rawValue | KMESH_METADATA_TLV.rawValue
-        }
-    }
-}
-
 /// What the options mean to this engine.
 extension EngineOptions {
     /// Where the pins are. The layout's version is part of the name: maps of another layout are never
@@ -46,5 +36,15 @@ extension EngineOptions {
         kmesh_l4_settings(
             pass_without_endpoint: noEndpoint == .pass ? 1 : 0, metadata: waypointMetadata.flags,
             has_mptcp: KernelFeatures.hasMultipathTCP ? 1 : 0)
+    }
+}
+
+extension WaypointMetadata {
+    fileprivate var flags: UInt32 {
+        switch self {
+        case .option: KMESH_METADATA_OPTION.rawValue
+        case .tlv: KMESH_METADATA_TLV.rawValue
+        case .both: KMESH_METADATA_OPTION.rawValue | KMESH_METADATA_TLV.rawValue
+        }
     }
 }

@@ -27,7 +27,8 @@ struct RunArguments: ParsableArguments {
     @Option(help: "What happens to a connection to a service without healthy endpoints.")
     var noEndpoint = NoEndpointVerdict.refuse
 
-    @Option(help: "How a waypoint is told what was dialed: in a TCP option, in a TLV before the bytes, or both.")
+    @Option(
+        help: "How a waypoint is told what was dialed: in a TCP option, in a TLV before the bytes, or both.")
     var waypointMetadata = WaypointMetadata.both
 
     @Option(help: "What stays in the kernel when the daemon is told to end.")

@@ -55,7 +55,8 @@ final class LookupHarness {
         var out = [UInt32](repeating: 0, count: run.packet.count / 4)
         for (index, byte) in run.packet.enumerated() { out[index / 4] |= UInt32(byte) << (8 * (index % 4)) }
         return Verdict(
-            reason: out[21], isRedirected: out[20] == 1, serviceID: out[12], endpoint: IPAddress(words: out[14..<18]),
+            reason: out[21], isRedirected: out[20] == 1, serviceID: out[12],
+            endpoint: IPAddress(words: out[14..<18]),
             port: UInt16(truncatingIfNeeded: out[18]))
     }
 }

@@ -114,7 +114,8 @@ import Testing
             #expect(maps.frontends.count == 0 && maps.services.count == 0)
         }
         rig.apply([
-            put(through(service("a", ["10.96.0.1"]))), put(proxy()), put(instance("p", ["10.1.0.9", "fd01::9"])),
+            put(through(service("a", ["10.96.0.1"]))), put(proxy()),
+            put(instance("p", ["10.1.0.9", "fd01::9"])),
         ])
         rig.maps.waypoints.observeWrites(nil)
         #expect(isInstance(rig, "10.1.0.9") && isInstance(rig, "fd01::9"))
@@ -157,7 +158,9 @@ import Testing
         #expect(try rig.dataplane.verify().isEmpty)
         // What is not wanted any more goes.
         try rig.restart()
-        rig.apply([put(service("a", ["10.96.0.1", "fd00::1"])), put(workload("w", ["10.1.0.1"], serving: ["a"]))])
+        rig.apply([
+            put(service("a", ["10.96.0.1", "fd00::1"])), put(workload("w", ["10.1.0.1"], serving: ["a"])),
+        ])
         #expect(rig.value("10.96.0.1")?.waypointID == 0)
         #expect(mark(rig, "10.1.0.1") == nil && !isInstance(rig, "10.1.0.9"))
         #expect(try rig.dataplane.verify().isEmpty)
@@ -166,7 +169,10 @@ import Testing
 
     @Test func damagedEntriesAreReplaced() throws {
         var rig = Rig()
-        let all = [put(proxy()), put(instance("p", ["10.1.0.9"])), put(through(workload("w", ["10.1.0.1"], serving: [])))]
+        let all = [
+            put(proxy()), put(instance("p", ["10.1.0.9"])),
+            put(through(workload("w", ["10.1.0.1"], serving: []))),
+        ]
         rig.apply(all)
         rig.maps.waypoints.damage(WaypointKey(address: try #require(IPAddress("10.1.0.9"))))
         rig.maps.frontends.damage(FrontendKey(markerOf: try #require(IPAddress("10.1.0.1"))))

@@ -49,8 +49,11 @@ final class WaypointTests {
         try withoutTheWaypointTrafficGoesStraight()
     }
 
-    private func send(_ address: String, _ port: String = "80", _ shapes: String...) throws -> [[String: String]] {
-        try node.run("waypoint_client.py", in: "client", ["send", address, port] + (shapes.isEmpty ? ["one"] : shapes))
+    private func send(
+        _ address: String, _ port: String = "80", _ shapes: String...
+    ) throws -> [[String: String]] {
+        try node.run(
+            "waypoint_client.py", in: "client", ["send", address, port] + (shapes.isEmpty ? ["one"] : shapes))
     }
 
     private func everyShapeArrivesWhole() throws {

@@ -67,6 +67,17 @@ private let sample = """
       metadata: {name: e}
       spec: {hosts: [e.example.com], addresses: [192.0.2.1], resolution: STATIC,
         endpoints: [{address: 10.9.0.1}], ports: [{number: 443, name: tls, protocol: TLS}]}
+    - apiVersion: gateway.networking.k8s.io/v1
+      kind: HTTPRoute
+      metadata: {name: r, namespace: shop}
+      spec:
+        parentRefs: [{group: "", kind: Service, name: web, port: 80}]
+        rules:
+        - matches: [{path: {type: RegularExpression, value: "/a(b|c)+"}, headers: [{name: x, value: y}]}]
+          filters:
+          - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}
+          backendRefs: [{name: web, port: 80, weight: 3}]
+          timeouts: {request: 10s}
     kind: List
     metadata: {resourceVersion: ""}
 
@@ -76,7 +87,7 @@ private let sample = """
     @Test func theSampleItselfIsTaken() throws {
         var mesh = LoadedMesh()
         #expect(try mesh.load(Array(sample.utf8)))
-        #expect(mesh.resources.count == 4)
+        #expect(mesh.resources.count == 5)
     }
 
     @Test func aFileCutAnywhereIsRefusedAndChangesNothing() throws {

@@ -51,7 +51,8 @@ import Testing
         ("{gatewayClassName: a}", "spec.listeners is missing"),
         ("{gatewayClassName: a, listeners: [{name: a, port: 0, protocol: HTTP}]}", "from 1 to 65535"),
         (
-            "{gatewayClassName: a, listeners: [{name: a, port: 1, protocol: H}, {name: a, port: 2, protocol: H}]}",
+            "{gatewayClassName: a, listeners: [{name: a, port: 1, protocol: H}, "
+                + "{name: a, port: 2, protocol: H}]}",
             "has two \"a\""
         ),
         (

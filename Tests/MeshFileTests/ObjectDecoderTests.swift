@@ -63,7 +63,7 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         #expect(service.outerAddresses.map(\.description).sorted() == ["192.0.2.1", "192.0.2.2"])
         #expect(
             service.ports == [
-                .init(port: 80, name: "http", target: .name("web")),
+                .init(port: 80, name: "http", target: .name("web"), applicationProtocol: .http),
                 .init(port: 53, transport: .udp, name: "dns"),
                 .init(port: 54, transport: nil, name: "sctp", target: .number(5400)),
             ])
@@ -192,7 +192,10 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             workload.labels == ["app": "y", "tier": "t"] && workload.weight == 1
                 && workload.locality.zone == "z")
         #expect(entry.addresses.map(\.description) == ["192.0.2.1", "2001:db8::1"])
-        #expect(entry.ports == [.init(port: 443, name: "tls", target: .number(8443))])
+        #expect(
+            entry.ports == [
+                .init(port: 443, name: "tls", target: .number(8443), applicationProtocol: .tcp)
+            ])
         #expect(entry.endpoints.first?.weight == 7)
         #expect(decoded[5] == .skipped(kind: "Service.serving.knative.dev"))
         #expect(decoded[6] == .skipped(kind: "Deployment"))
@@ -251,6 +254,10 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/loadbalancing: x}}\nspec: {ports: [{port: 80}]}",
             "did you mean kmesh.net/load-balancing?"
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/upstream-load-balancing: best}}\nspec: {ports: [{port: 80}]}",
+            "must be one of least-request, round-robin, random, source-hash, not best"
         ),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/locality: near}}\nspec: {ports: [{port: 80}]}",

@@ -15,4 +15,22 @@ import Testing
         #expect(first.warnings.count { $0.contains("has no clusterIP") } == services)
         source.close()
     }
+
+    @Test func theSplitRoutesTheBookshopsReviews() async throws {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+        let (source, first) = try await MeshFileSource.open("\(root)/samples")
+        defer { source.close() }
+        let routes = first.changes.compactMap { change -> RouteConfiguration? in
+            guard case .upsert(.routes(let routes)) = change else { return nil }
+            return routes
+        }
+        let all = try #require(routes.first?.virtualHosts.first?.routes)
+        #expect(routes.count == 1 && all.map(\.name) == ["default/reviews/jason", "default/reviews/split"])
+        #expect(all[0].match.headers == [NamedMatch(name: "end-user", value: .exact("jason"))])
+        guard case .forward(let split) = all[1].action else { throw Unexpected(what: "\(all[1].action)") }
+        #expect(split.backends.map(\.weight) == [90, 10])
+        let hosts = split.backends.map { $0.backend?.service.hostname.prefix(10) }
+        #expect(hosts == ["reviews-v1", "reviews-v2"])
+        #expect(!first.warnings.contains { $0.contains("HTTPRoute") })
+    }
 }

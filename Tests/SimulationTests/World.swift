@@ -24,7 +24,8 @@ struct World {
 
     /// Of workloads that may have a waypoint.
     static let workloadAddresses =
-        (0...29).map { IPAddress(v4: 0x0a01_0000 + $0) } + (0...29).map { IPAddress(high: 0xfd01 << 48, low: $0) }
+        (0...29).map { IPAddress(v4: 0x0a01_0000 + $0) }
+        + (0...29).map { IPAddress(high: 0xfd01 << 48, low: $0) }
 
     /// Whether workloads have waypoints, too.
     let marksWorkloads: Bool

@@ -9,14 +9,16 @@ struct ObjectGenerator {
     mutating func flip(_ odds: Int = 2) -> Bool { below(odds) == 0 }
 
     mutating func object() -> Kubernetes.Object {
-        switch below(15) {
+        switch below(19) {
         case 0...1: .service(service())
         case 2...6: .pod(pod())
         case 7...8: .endpointSlice(slice())
         case 9: .node(.init(name: "n\(below(3))", region: "r\(below(2))", zone: "z\(below(3))"))
         case 10: .serviceEntry(serviceEntry())
-        case 11: .namespace(.init(name: namespace(), labels: waypoint(2)))
-        case 12...13: .gateway(gateway())
+        case 11...13: .httpRoute(route())
+        case 14: flip() ? .gateway(gateway()) : .referenceGrant(grant())
+        case 15: .namespace(.init(name: namespace(), labels: waypoint(2)))
+        case 16...17: .gateway(waypointGateway())
         default: .workloadEntry(workloadEntry())
         }
     }
@@ -40,7 +42,7 @@ struct ObjectGenerator {
         return Kubernetes.Labels(pairs)
     }
 
-    private mutating func gateway() -> Kubernetes.Gateway {
+    private mutating func waypointGateway() -> Kubernetes.Gateway {
         let scope = ["service", "workload", "all", "none", ""][below(5)]
         return Kubernetes.Gateway(
             namespace: namespace(), name: "s\(below(5))",
@@ -111,6 +113,52 @@ struct ObjectGenerator {
             }
         }
         return entry
+    }
+
+    private mutating func route() -> Kubernetes.HTTPRoute {
+        let namespace = namespace()
+        var route = Kubernetes.HTTPRoute(
+            namespace: namespace, name: "r\(below(4))", creationTime: flip() ? nil : Int64(below(3)),
+            parents: (0..<below(3)).map { _ in
+                let target = flip(5) ? self.namespace() : namespace
+                return flip(3)
+                    ? .init(
+                        .init(
+                            group: "gateway.networking.k8s.io", kind: "Gateway", namespace: target,
+                            name: "g\(below(2))"), section: flip() ? "l\(below(2))" : nil)
+                    : .init(
+                        .init(
+                            namespace: target, name: "s\(below(5))",
+                            port: flip() ? UInt16(80 + below(3)) : nil))
+            }, hostnames: flip() ? [] : ["h\(below(2)).example.com", "*.example.com"], rules: [])
+        route.rules = (0...below(2)).map { _ in
+            .init(
+                matches: [RouteMatch(path: [.prefix("/"), .exact("/a"), .regex("/.*")][below(3)])],
+                backends: (0..<below(3)).map { _ in
+                    .init(
+                        .init(
+                            namespace: flip(4) ? self.namespace() : namespace, name: "s\(below(5))",
+                            port: UInt16(80 + below(2))), weight: UInt32(below(3)))
+                })
+        }
+        return route
+    }
+
+    private mutating func gateway() -> Kubernetes.Gateway {
+        Kubernetes.Gateway(
+            namespace: namespace(), name: "g\(below(2))", className: "kmesh",
+            listeners: (0...below(2)).map {
+                .init(
+                    name: "l\($0)", hostname: flip() ? "" : "*.example.com", port: 80, protocolName: "HTTP",
+                    routeNamespaces: flip() ? .same : .all)
+            })
+    }
+
+    private mutating func grant() -> Kubernetes.ReferenceGrant {
+        Kubernetes.ReferenceGrant(
+            namespace: namespace(), name: "g",
+            sources: [.init(group: "gateway.networking.k8s.io", kind: "HTTPRoute", namespace: namespace())],
+            targets: [.init(kind: "Service", name: flip() ? nil : "s\(below(5))")])
     }
 
     private mutating func workloadEntry() -> Kubernetes.WorkloadEntry {

@@ -19,7 +19,8 @@ import Testing
         .namespace(.init(name: "default", labels: choice.map { ["istio.io/use-waypoint": $0] } ?? [:]))
     }
 
-    private func proxy(ports: [Kubernetes.Port] = [Kubernetes.Port(port: 15008)]) throws -> Kubernetes.Object {
+    private func proxy(ports: [Kubernetes.Port] = [Kubernetes.Port(port: 15008)]) throws -> Kubernetes.Object
+    {
         try .aService("waypoint", at: ["172.16.9.9"], ports: ports, selector: ["app": "waypoint"])
     }
 
@@ -55,10 +56,11 @@ import Testing
         #expect(mesh.state.workload("Pod/default/web-1")?.waypoint == Self.reference)
     }
 
-    @Test(arguments: [
-        (nil, true, false), ("service", true, false), ("workload", false, true), ("all", true, true),
-        ("none", false, false),
-    ] as [(String?, Bool, Bool)])
+    @Test(
+        arguments: [
+            (nil, true, false), ("service", true, false), ("workload", false, true), ("all", true, true),
+            ("none", false, false),
+        ] as [(String?, Bool, Bool)])
     func aGatewayIsForServicesOrWorkloads(scope: String?, services: Bool, workloads: Bool) throws {
         let mesh = try mesh(for: scope, [namespace("waypoint")])
         #expect((mesh.state.service("web")?.waypoint != nil) == services)
@@ -67,10 +69,12 @@ import Testing
 
     @Test func aWaypointItselfUsesNone() throws {
         let labels = choosing("waypoint", ["app": "waypoint"])
-        var mesh = try mesh(for: "all", [
-            namespace("waypoint"),
-            .aPod("waypoint-2", at: ["10.0.9.8"], labels: labels) { $0.isReady = false },
-        ])
+        var mesh = try mesh(
+            for: "all",
+            [
+                namespace("waypoint"),
+                .aPod("waypoint-2", at: ["10.0.9.8"], labels: labels) { $0.isReady = false },
+            ])
         #expect(mesh.state.service("waypoint")?.waypoint == nil)
         for name in ["waypoint-1", "waypoint-2"] {
             let pod = mesh.state.workload("Pod/default/\(name)")
@@ -115,7 +119,8 @@ import Testing
         var warnings = try mesh.put([.aService { $0.waypoint = .gateway(name: "waypoint", namespace: nil) }])
             .warnings
         #expect(warnings.map(\.object.description) == ["Service default/web"])
-        #expect(warnings[0].message.contains("there is no Gateway default/waypoint of class istio-waypoint or"))
+        #expect(
+            warnings[0].message.contains("there is no Gateway default/waypoint of class istio-waypoint or"))
         warnings = try mesh.put([gateway()]).warnings
         #expect(warnings.map { $0.message.contains("there is no Service default/waypoint") } == [true])
         warnings = try mesh.put([proxy()]).warnings
@@ -141,9 +146,11 @@ import Testing
     }
 
     @Test func podsThatShareAnAddressHaveNoWaypoint() throws {
-        let mesh = try mesh(for: "all", [
-            namespace("waypoint"), .aPod("agent", at: ["10.0.0.7"]) { $0.usesHostNetwork = true },
-        ])
+        let mesh = try mesh(
+            for: "all",
+            [
+                namespace("waypoint"), .aPod("agent", at: ["10.0.0.7"]) { $0.usesHostNetwork = true },
+            ])
         #expect(mesh.state.workload("Pod/default/agent")?.waypoint == nil)
     }
 

@@ -83,7 +83,7 @@ def main():
     # A terminated run cleans up as one that was interrupted does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     say(f"load average {os.getloadavg()[0]:.2f} at the start; what else runs here adds noise")
-    results = Results()
+    results = Results("l4")
     place = Place()
     try:
         place.open()

@@ -5,7 +5,7 @@ import os
 import time
 
 from l4maps import L4Maps
-from network import path
+from namespaces import path
 from place import RELEASE, CannotMeasure, command
 from processes import end, start, tail
 

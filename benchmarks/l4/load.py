@@ -5,7 +5,8 @@ import json
 import re
 import shutil
 
-from network import PORT, wait_for_port
+from namespaces import wait_for_port
+from network import PORT
 from place import BUILD, ROOT, CannotMeasure, command
 from processes import CLIENT_CPU, SERVER_CPU, run, start
 

@@ -1,8 +1,7 @@
 """The run's network: namespaces joined by veth and a bridge that sits in a namespace of its own."""
 
-import time
-
-from place import NAMESPACE_PREFIX, CannotMeasure, command
+from namespaces import path
+from place import NAMESPACE_PREFIX, command
 
 SERVICES = "172.20"  # what clients dial: service i is 172.20.(i / 256).(i % 256)
 PODS = "172.21"  # the services' endpoints
@@ -53,23 +52,9 @@ class Network:
         command("ip", "-n", namespace, "-batch", "-", text="".join(f"{line}\n" for line in lines))
 
 
-def path(namespace):
-    return f"/run/netns/{namespace}"
-
-
 def service_address(number):
     return f"{SERVICES}.{number // 256}.{number % 256}"
 
 
 def pod_address(number):
     return f"{PODS}.{number // 256}.{number % 256}"
-
-
-def wait_for_port(namespace, address, port, seconds=10):
-    """Until somebody listens there."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if f":{port} " in command("nsenter", f"--net={path(namespace)}", "ss", "-Hltn"):
-            return
-        time.sleep(0.02)
-    raise CannotMeasure(f"nothing listens on {address}:{port} after {seconds} s")

@@ -258,7 +258,8 @@ static __always_inline int kmesh_choose(const struct kmesh_request *request, str
 			return KMESH_AGAIN;
 	}
 	reason = kmesh_choose_from(request, &service, choice);
-	if (choice->is_redirected && (reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY))
+	if (choice->is_redirected &&
+	    (reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY))
 		return KMESH_REASON_REDIRECTED;
 	return reason;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The L4 maps. User space writes the first seven; capacities are those of limits.h or of the daemon's flags. */
+/* The L4 maps. User space writes the first seven; capacities are of limits.h or of the daemon's flags. */
 #ifndef KMESH_L4_MAPS_H
 #define KMESH_L4_MAPS_H
 

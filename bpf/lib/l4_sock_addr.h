@@ -164,7 +164,7 @@ static __always_inline bool kmesh_is_resolver_probe(struct bpf_sock_addr *ctx,
 	       bpf_map_lookup_elem(&km_frontend, &tcp);
 }
 
-/* Whether a waypoint can be told what the socket dials. What Multipath TCP sends is no message of its subflow. */
+/* Whether a waypoint can be told what the socket dials. Multipath TCP sends no messages by its subflows. */
 static __always_inline bool kmesh_can_convey(struct bpf_sock *sk, const struct kmesh_peer *peer)
 {
 	return peer && (kmesh_settings.metadata & KMESH_METADATA_OPTION || !kmesh_mptcp(sk));

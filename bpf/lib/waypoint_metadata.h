@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Tells a waypoint what was dialed: in an option of the SYN, and in a TLV before the first bytes. For that the
- * socket is in km_metadata, where the kernel shows its messages to a program. It leaves while the first of
- * them is sent: there, a blocking recv() can end with EAGAIN, and large transfers are slow.
+ * Tells a waypoint what was dialed: in an option of the SYN, and in a TLV before the first bytes. For that
+ * the socket is in km_metadata, where the kernel shows its messages to a program. It leaves while the first
+ * of them is sent: there, a blocking recv() can end with EAGAIN, and large transfers are slow.
  */
 #ifndef KMESH_WAYPOINT_METADATA_H
 #define KMESH_WAYPOINT_METADATA_H
@@ -24,8 +24,8 @@ enum { KMESH_TCP_SYN = 0x02 };
 static __always_inline struct kmesh_peer *kmesh_redirected_peer(struct bpf_sock *sk, bool *is_mptcp)
 {
 	struct mptcp_sock *mptcp = kmesh_mptcp(sk);
-	struct kmesh_peer *peer = mptcp ? bpf_sk_storage_get(&km_peer, mptcp, 0, 0) :
-					  bpf_sk_storage_get(&km_peer, sk, 0, 0);
+	struct kmesh_peer *peer =
+		mptcp ? bpf_sk_storage_get(&km_peer, mptcp, 0, 0) : bpf_sk_storage_get(&km_peer, sk, 0, 0);
 
 	*is_mptcp = mptcp;
 	return peer && peer->redirect != KMESH_NOT_REDIRECTED ? peer : 0;

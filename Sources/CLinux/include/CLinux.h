@@ -6,6 +6,7 @@
 #include "programs.h"
 #include "scan.h"
 #include "sockets.h"
+#include "streams.h"
 
 #include <linux/if_link.h>
 #include <linux/netlink.h>

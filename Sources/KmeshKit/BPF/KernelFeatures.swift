@@ -50,7 +50,8 @@ public enum KernelFeatures {
         },
         KernelProbe("TCP header options by programs", since: "5.10") {
             load(
-                BPF_CGROUP_SOCK_OPS, [move(2, 12), move(3, 0), call(BPF_FUNC_reserve_hdr_opt), move(0, 1), exit],
+                BPF_CGROUP_SOCK_OPS,
+                [move(2, 12), move(3, 0), call(BPF_FUNC_reserve_hdr_opt), move(0, 1), exit],
                 BPF_PROG_TYPE_SOCK_OPS)
         },
         KernelProbe("type information of the kernel (CONFIG_DEBUG_INFO_BTF)", since: "5.2") {

@@ -76,7 +76,7 @@ struct WaypointTable: Sendable {
         if let addresses = addresses[waypoint] { touchedAddresses.formUnion(addresses) }
     }
 
-    /// The waypoint of an address. Of workloads that share it, which should not be, the first by name decides.
+    /// The waypoint of an address. Of workloads that share it, which should not be, the first decides.
     func waypoint(of address: IPAddress) -> WaypointReference? {
         claims[address]?.min { $0.key < $1.key }?.value
     }

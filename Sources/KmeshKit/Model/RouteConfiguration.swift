@@ -1,5 +1,6 @@
-/// What happens to HTTP requests of one frontend: the model that HTTPRoute compiles into, and that the waypoint
-/// and the kernel-native engine compile further. Its parts are those of Envoy's `RouteConfiguration`.
+/// What happens to HTTP requests of one frontend: the model that HTTPRoute compiles into, and that the
+/// waypoint and the kernel-native engine compile further. Its parts are those of Envoy's
+/// `RouteConfiguration`.
 public struct RouteConfiguration: Hashable, Sendable {
     public var key: RouteConfigurationKey
     /// A request goes to the virtual host whose domain is the most specific one that its host matches.
@@ -242,7 +243,7 @@ public struct RetryPolicy: Hashable, Sendable {
     public var attempts: UInt32
     /// Responses that are worth another attempt; a connection that fails always is.
     public var codes: [UInt16]
-    /// The least time between attempts, in milliseconds; it doubles with each, and up to a half of it is added.
+    /// The least time between attempts, in milliseconds; it doubles with each, and up to a half is added.
     public var backoff: UInt32
 
     public init(attempts: UInt32 = 1, codes: [UInt16] = [], backoff: UInt32 = 25) {

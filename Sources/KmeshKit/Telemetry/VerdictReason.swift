@@ -113,7 +113,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .optionNotSent:
             "Sent to a waypoint by a SYN without room for the option: the TLV alone has to do."
         case .tlvNotSent:
-            "Sent to a waypoint without a TLV, as bytes went first or a map was full: the option alone has to do."
+            "Sent to a waypoint without a TLV (bytes went first, or a map was full): the option has to do."
         case .messageDropped:
             "A send() to a waypoint failed with EACCES: no memory for the TLV before its bytes."
         case .retried: "An update crossed the reading of the maps, and it was read again."

@@ -3,8 +3,8 @@ public enum Kubernetes {}
 
 extension Kubernetes {
     public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
-        case service, pod, endpointSlice, node, namespace, serviceEntry, workloadEntry, gateway,
-            referenceGrant
+        case service, pod, endpointSlice, node, namespace, serviceEntry, workloadEntry
+        case gateway, referenceGrant, httpRoute
 
         public var name: String {
             switch self {
@@ -17,6 +17,7 @@ extension Kubernetes {
             case .workloadEntry: "WorkloadEntry"
             case .gateway: "Gateway"
             case .referenceGrant: "ReferenceGrant"
+            case .httpRoute: "HTTPRoute"
             }
         }
 
@@ -62,6 +63,7 @@ extension Kubernetes {
         indirect case workloadEntry(WorkloadEntry)
         indirect case gateway(Gateway)
         indirect case referenceGrant(ReferenceGrant)
+        indirect case httpRoute(HTTPRoute)
 
         public var key: ObjectKey {
             switch self {
@@ -76,6 +78,7 @@ extension Kubernetes {
             case .workloadEntry(let entry): entry.key
             case .gateway(let gateway): gateway.key
             case .referenceGrant(let grant): grant.key
+            case .httpRoute(let route): route.key
             }
         }
     }

@@ -15,14 +15,17 @@ extension Kubernetes {
         public var target: TargetPort
         /// Not declared, but there because of what the service is. No slice lists it.
         public var isImplied = false
+        public var applicationProtocol: ApplicationProtocol
 
         public init(
-            port: UInt16, transport: TransportProtocol? = .tcp, name: String = "", target: TargetPort? = nil
+            port: UInt16, transport: TransportProtocol? = .tcp, name: String = "", target: TargetPort? = nil,
+            applicationProtocol: ApplicationProtocol = .detect
         ) {
             self.port = port
             self.transport = transport
             self.name = name
             self.target = target ?? .number(port)
+            self.applicationProtocol = applicationProtocol
         }
     }
 
@@ -52,6 +55,8 @@ extension Kubernetes {
         /// Session affinity by client, in seconds.
         public var affinityTimeout: UInt32?
         public var policy = LoadBalancingPolicy.random
+        /// `nil`: what session affinity says, else the model's default.
+        public var upstreamPolicy: UpstreamPolicy?
         public var localityMode: LocalityPreference.Mode?
         /// The load balancer's addresses were left out, as only some sources may use them.
         public var hidesLoadBalancer = false

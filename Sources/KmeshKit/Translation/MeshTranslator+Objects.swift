@@ -78,6 +78,7 @@ extension MeshTranslator {
         guard record.object != new else { return }
         step.services.insert(slot)
         step.upsertedServices.insert(slot)
+        markRoutes(to: record.key)
         slots[record.key] = new == nil ? nil : slot
         services[slot].object = new
         indexWaypoint(of: slot, from: record.object, to: new)
@@ -219,22 +220,6 @@ extension MeshTranslator {
         namespaces[name] = new
         namespaces[name]?.waypointProblem = old?.waypoint == new?.waypoint ? old?.waypointProblem : nil
         if old?.waypoint != new?.waypoint { markNamespace(name) }
-    }
-
-    // MARK: Gateways and grants
-
-    mutating func setGateway(_ key: Kubernetes.ObjectKey, _ new: GatewayRecord?) {
-        let old = gateways[key]
-        step.log.append(.gateway(key, old))
-        gateways[key] = new
-        guard old?.object != new?.object else { return }
-        step.gateways.insert(key)
-        waypointChanged(from: old?.object, to: new?.object)
-    }
-
-    mutating func setGrant(_ key: Kubernetes.ObjectKey, _ new: GrantRecord?) {
-        step.log.append(.grant(key, grants[key]))
-        grants[key] = new
     }
 }
 

@@ -27,6 +27,7 @@ extension MeshTranslator {
         guard scopes[0] != scopes[1], let gateway = new ?? old else { return }
         if let slot = slots[gateway.serviceKey], let object = services[slot].object {
             step.services.insert(slot)
+            markRoutes(to: gateway.serviceKey)
             install(define(object), at: slot)
         }
         markUsers(of: gateway.key)

@@ -22,6 +22,13 @@ public struct MeshTranslator: Sendable {
     var slicesByService: [Kubernetes.ObjectKey: [Slot]] = [:]
     /// Slices by the pods that they name, once for each endpoint; also pods that are not known.
     var slicesByPod: [Kubernetes.ObjectKey: [Slot]] = [:]
+    var routes = SlotTable<RouteRecord>()
+    /// Routes by what they refer to, each once; also what is not there.
+    var routesByObject: [Kubernetes.ObjectKey: [Slot]] = [:]
+    /// Routes by the other namespaces that they need grants of, each once.
+    var routesByGrants: [String: [Slot]] = [:]
+    var grantsByNamespace: [String: Set<Kubernetes.ObjectKey>] = [:]
+    var configurations: [RouteConfigurationKey: RouteConfigurationRecord] = [:]
     /// Whose each frontend is.
     var frontends: [Frontend: Slot] = [:]
     /// Whose each emitted service is.
@@ -50,6 +57,7 @@ public struct MeshTranslator: Sendable {
         case .endpointSlice: return slots[key].map { slices[$0].origin }
         case .gateway: return gateways[key]?.origin
         case .referenceGrant: return grants[key]?.origin
+        case .httpRoute: return slots[key].map { routes[$0].origin }
         }
     }
 
@@ -70,6 +78,7 @@ public struct MeshTranslator: Sendable {
         emitSlices(into: &translation)
         emitWorkloads(into: &translation)
         warnOfNamespaces(into: &translation)
+        emitRoutes(into: &translation)
         freeRemoved()
         step = TranslationStep()
         return translation
@@ -106,6 +115,7 @@ public struct MeshTranslator: Sendable {
             setGateway(gateway.key, GatewayRecord(object: gateway, origin: origin))
         case .upsert(.referenceGrant(let grant), let origin):
             setGrant(grant.key, GrantRecord(object: grant, origin: origin))
+        case .upsert(.httpRoute(let route), let origin): stageRoute(route, origin)
         case .remove(let key): stageRemoval(key)
         }
     }
@@ -122,6 +132,8 @@ public struct MeshTranslator: Sendable {
             if let slot = slots[key] { setSlice(slot, nil, slices[slot].origin) }
         case .gateway: setGateway(key, nil)
         case .referenceGrant: setGrant(key, nil)
+        case .httpRoute:
+            if let slot = slots[key] { setRoute(slot, nil, routes[slot].origin) }
         }
     }
 
@@ -139,6 +151,7 @@ public struct MeshTranslator: Sendable {
             case .namespace(let name, let record): setNamespace(name, record)
             case .gateway(let key, let record): setGateway(key, record)
             case .grant(let key, let record): setGrant(key, record)
+            case .route(let slot, let object, let origin): setRoute(slot, object, origin)
             }
         }
         freeRemoved()
@@ -156,6 +169,9 @@ public struct MeshTranslator: Sendable {
         for slot in step.removedSlices where slices.isUsed(slot) && slices[slot].object == nil {
             slices.remove(slot)
         }
+        for slot in step.removedRoutes where routes.isUsed(slot) && routes[slot].object == nil {
+            routes.remove(slot)
+        }
         for name in step.nodes where nodes[name]?.isUnused == true { nodes[name] = nil }
     }
 }
@@ -170,6 +186,7 @@ struct TranslationStep: Sendable {
         case namespace(String, NamespaceRecord?)
         case gateway(Kubernetes.ObjectKey, GatewayRecord?)
         case grant(Kubernetes.ObjectKey, GrantRecord?)
+        case route(Slot, Kubernetes.HTTPRoute?, Kubernetes.Origin)
     }
 
     var log: [LogEntry] = []
@@ -182,6 +199,10 @@ struct TranslationStep: Sendable {
     var gateways: Set<Kubernetes.ObjectKey> = []
     /// Namespaces whose choice of a waypoint must be looked at again.
     var namespaces: Set<String> = []
+    /// Routes that are changed, or that refer to what is.
+    var routes: Set<Slot> = []
+    /// Routes whose objects are new or changed, and so worth a warning again.
+    var upsertedRoutes: Set<Slot> = []
     /// Services whose named target ports must be looked for again.
     var portNames: Set<Slot> = []
     var removedWorkloads: [Slot] = []
@@ -189,6 +210,7 @@ struct TranslationStep: Sendable {
     var removedKeys: [Slot: Kubernetes.ObjectKey] = [:]
     var removedServices: [Slot] = []
     var removedSlices: [Slot] = []
+    var removedRoutes: [Slot] = []
     /// What `frontends` and `owners` held before the step.
     var replacedFrontends: [(Frontend, Slot?)] = []
     var replacedOwners: [(ServiceKey, Slot?)] = []

@@ -54,6 +54,11 @@ extension ServiceDefinition {
             publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings,
             isWaypoint: isWaypoint)
         model?.sharedAddresses = service.outerAddresses
+        if let policy = service.upstreamPolicy {
+            model?.upstreamPolicy = policy
+        } else if service.affinityTimeout != nil {
+            model?.upstreamPolicy = .sourceHash
+        }
     }
 
     init(_ entry: Kubernetes.ServiceEntry) {
@@ -82,7 +87,11 @@ extension ServiceDefinition {
 
     private static func servicePorts(_ ports: [Kubernetes.Port]) -> [ServicePort] {
         ports.compactMap { port in
-            port.transport.map { ServicePort(port: port.port, transport: $0, name: port.name) }
+            port.transport.map {
+                ServicePort(
+                    port: port.port, transport: $0, name: port.name,
+                    applicationProtocol: port.applicationProtocol)
+            }
         }
     }
 

@@ -145,6 +145,21 @@ struct GrantRecord: Sendable {
     var origin: Kubernetes.Origin
 }
 
+/// An HTTPRoute; `object` is `nil` from its removal to the end of the step.
+struct RouteRecord: Sendable {
+    let key: Kubernetes.ObjectKey
+    var object: Kubernetes.HTTPRoute?
+    var origin: Kubernetes.Origin
+    /// What it meant at the end of the last step.
+    var resolution = RouteCompiler.Resolution()
+}
+
+struct RouteConfigurationRecord: Sendable {
+    /// The routes that are attached, each once.
+    var routes: [Slot] = []
+    var emitted: RouteConfiguration?
+}
+
 /// What clients dial: the key under which two services must not meet.
 struct Frontend: Hashable, Sendable {
     var address: IPAddress

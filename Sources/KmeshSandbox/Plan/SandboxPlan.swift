@@ -93,8 +93,10 @@ struct SandboxPlan: Sendable {
     func isWaypoint(_ pod: ResolvedMesh.Pod) -> Bool {
         services.contains { service in
             service.object.namespace == pod.record.namespace && service.selects(pod.template.labels)
-                && passed.contains { $0.isWaypoint && $0.namespace == pod.record.namespace
-                    && $0.name == service.object.name }
+                && passed.contains {
+                    $0.isWaypoint && $0.namespace == pod.record.namespace
+                        && $0.name == service.object.name
+                }
         }
     }
 

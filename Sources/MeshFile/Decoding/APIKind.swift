@@ -19,7 +19,7 @@ enum APIKind {
             ]),
         "discovery.k8s.io": Group(versions: ["v1"], read: [.endpointSlice], others: []),
         "gateway.networking.k8s.io": Group(
-            versions: ["v1", "v1beta1"], read: [.gateway, .referenceGrant],
+            versions: ["v1", "v1beta1"], read: [.gateway, .referenceGrant, .httpRoute],
             others: [
                 "BackendTLSPolicy", "GatewayClass", "GRPCRoute", "ListenerSet", "TCPRoute", "TLSRoute",
                 "UDPRoute",
@@ -79,6 +79,7 @@ extension Kubernetes.Kind {
         case .workloadEntry: .workloadEntry
         case .gateway: .gateway
         case .referenceGrant: .referenceGrant
+        case .httpRoute: .httpRoute
         }
     }
 }

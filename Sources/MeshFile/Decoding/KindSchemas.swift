@@ -43,7 +43,7 @@ extension Schema {
             externalName healthCheckNodePort loadBalancerClass loadBalancerIP
             """,
         nested: [
-            "ports": .list(Schema(read: "name protocol port targetPort", ignored: "appProtocol nodePort")),
+            "ports": .list(Schema(read: "name protocol port targetPort appProtocol", ignored: "nodePort")),
             "sessionAffinityConfig": .object(
                 Schema(nested: ["clientIP": .object(Schema(read: "timeoutSeconds"))])),
             "topologyKeys": .unsupported("use trafficDistribution"),

@@ -101,8 +101,8 @@ extension ObjectDecoder {
                 throw DecodeError(
                     line: node.line, message: "spec.ports has two ports \"\(name)\": rename one")
             }
-            let application = try node.present("protocol")?.text("spec.ports[].protocol") ?? "TCP"
-            guard let transport = Self.transports[application.uppercased()] else {
+            let declared = try node.present("protocol")?.text("spec.ports[].protocol")
+            guard let transport = Self.transports[declared?.uppercased() ?? "TCP"] else {
                 let all = Self.transports.keys.sorted().joined(separator: ", ")
                 throw DecodeError(
                     line: node.line, message: "spec.ports[].protocol must be one of \(all)")
@@ -111,7 +111,9 @@ extension ObjectDecoder {
             ports.append(
                 Kubernetes.Port(
                     port: try number.port("spec.ports[].number"), transport: transport, name: name,
-                    target: target.map { .number($0) }))
+                    target: target.map { .number($0) },
+                    applicationProtocol: ApplicationProtocol(
+                        declared: declared, portName: name, transport: transport)))
         }
         return ports
     }

@@ -118,11 +118,14 @@ extension ObjectDecoder {
                 throw DecodeError(
                     line: node.line, message: "spec.ports has two ports \"\(name)\": rename one")
             }
+            let transport = try transport(node["protocol"], "spec.ports[].protocol")
+            let declared = try node.present("appProtocol")?.text("spec.ports[].appProtocol")
             ports.append(
                 Kubernetes.Port(
-                    port: try number.port("spec.ports[].port"),
-                    transport: try transport(node["protocol"], "spec.ports[].protocol"), name: name,
-                    target: try targetPort(node.present("targetPort"))))
+                    port: try number.port("spec.ports[].port"), transport: transport, name: name,
+                    target: try targetPort(node.present("targetPort")),
+                    applicationProtocol: ApplicationProtocol(
+                        declared: declared, portName: name, transport: transport)))
         }
         return ports
     }
@@ -152,7 +155,9 @@ extension ObjectDecoder {
     }
 
     private static let prefix = "kmesh.net/"
-    private static let known = ["kmesh.net/load-balancing", "kmesh.net/locality"]
+    private static let known = [
+        "kmesh.net/load-balancing", "kmesh.net/locality", "kmesh.net/upstream-load-balancing",
+    ]
 
     private func annotations(
         of metadata: YAMLNode?, into service: inout Kubernetes.Service
@@ -162,6 +167,8 @@ extension ObjectDecoder {
             switch entry.key {
             case "kmesh.net/load-balancing":
                 service.policy = try entry.node.choice(field, LoadBalancingPolicy.self)
+            case "kmesh.net/upstream-load-balancing":
+                service.upstreamPolicy = try entry.node.choice(field, UpstreamPolicy.self)
             case "kmesh.net/locality":
                 service.localityMode = try entry.node.choice(field, LocalityPreference.Mode.self)
             default:
@@ -171,4 +178,27 @@ extension ObjectDecoder {
             }
         }
     }
+}
+
+extension ApplicationProtocol {
+    /// What `appProtocol` declares, else what the port's name begins with. HTTP/2 is passed through as TCP.
+    init(declared: String?, portName: String, transport: TransportProtocol?) {
+        guard transport == .tcp else {
+            self = .detect
+            return
+        }
+        if let declared, let known = Self.known[declared.lowercased()] {
+            self = known
+            return
+        }
+        let name = portName.lowercased()
+        let prefix = name.hasPrefix("grpc-web") ? "grpc-web" : name.prefix { $0 != "-" }
+        self = Self.known[String(prefix)] ?? .detect
+    }
+
+    private static let known: [String: ApplicationProtocol] = [
+        "http": .http, "grpc-web": .http, "kubernetes.io/ws": .http,
+        "tcp": .tcp, "https": .tcp, "tls": .tcp, "mongo": .tcp, "mysql": .tcp, "redis": .tcp, "grpc": .tcp,
+        "http2": .tcp, "kubernetes.io/h2c": .tcp, "kubernetes.io/wss": .tcp,
+    ]
 }

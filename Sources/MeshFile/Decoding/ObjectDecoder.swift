@@ -54,6 +54,7 @@ public struct ObjectDecoder {
         case .workloadEntry: return .object(.workloadEntry(try workloadEntry(node, name)))
         case .gateway: return .object(.gateway(try gateway(node, name)))
         case .referenceGrant: return .object(.referenceGrant(try referenceGrant(node, name)))
+        case .httpRoute: return .object(.httpRoute(try httpRoute(node, name)))
         }
     }
 

@@ -19,9 +19,20 @@ struct HeaderField: BitwiseCopyable {
 /// Headers that mean something to a proxy.
 enum KnownHeader: UInt8, BitwiseCopyable {
     case other = 0
-    case host, connection, contentLength, transferEncoding, expect, upgrade, keepAlive, te, trailer
-    case proxyConnection, proxyAuthorization, proxyAuthenticate
+    case host, connection, contentLength, transferEncoding, expect, upgrade, keepAlive, te
+    case proxyConnection
     case forwardedFor, forwardedProto, requestID, userAgent
+}
+
+/// Which known headers a head has.
+struct KnownHeaders: BitwiseCopyable, Equatable {
+    private var bits: UInt32 = 0
+
+    @inline(__always)
+    func contains(_ header: KnownHeader) -> Bool { bits & (1 << UInt32(header.rawValue)) != 0 }
+
+    @inline(__always)
+    mutating func insert(_ header: KnownHeader) { bits |= 1 << UInt32(header.rawValue) }
 }
 
 /// How far a body goes (RFC 9112 section 6.3).
@@ -41,6 +52,8 @@ struct RequestHead: BitwiseCopyable {
     /// Without its question mark.
     var query = ByteRange()
     var hasQuery = false
+    /// Whether the target is an `http://` or `https://` one, which makes the Host header void.
+    var isAbsolute = false
     /// From an absolute target, else from the Host header; may hold a port.
     var authority = ByteRange()
     /// The authority without its port.
@@ -55,10 +68,16 @@ struct RequestHead: BitwiseCopyable {
     /// The client wants its connection to stay.
     var keepsAlive = true
     var expectsContinue = false
-    /// The client asks for another protocol, by an Upgrade header that Connection names.
+    /// The client asks for another protocol, by an Upgrade header that Connection names. Never with a body,
+    /// in HTTP/1.0, or for HTTP/2, whose requests would go by the routes.
     var asksUpgrade = false
+    /// Connection names headers besides those that never are passed on.
+    var namesHeaders = false
+    var present = KnownHeaders()
+    /// The number of the last X-Forwarded-For line; -1 without one.
+    var lastForwardedFor: Int32 = -1
     var fieldCount: Int32 = 0
-    /// Bytes of the head, from the request line to the empty line.
+    /// Bytes of the head: up to the end of the empty line, with an empty line before the request line.
     var count: Int32 = 0
 }
 
@@ -69,6 +88,9 @@ struct ResponseHead: BitwiseCopyable {
     var contentLength: Int64 = 0
     /// The upstream's connection stays.
     var keepsAlive = true
+    /// Connection names headers besides those that never are passed on.
+    var namesHeaders = false
+    var present = KnownHeaders()
     var fieldCount: Int32 = 0
     var count: Int32 = 0
 
@@ -77,7 +99,7 @@ struct ResponseHead: BitwiseCopyable {
 
 /// Bounds of what is taken, in bytes and lines.
 struct HeadLimits: Sendable {
-    /// Of the request line: 414 beyond.
+    /// Of the request line without its end: 414 beyond.
     var line = 8192
     /// Of the whole head: 431 beyond.
     var head = 65536
@@ -90,6 +112,7 @@ enum ParseVerdict: Equatable {
     /// More bytes are needed.
     case incomplete
     case complete
-    /// Answer with this status, and close.
+    /// A request is answered with the refusal's status, a response of an upstream becomes 502; the connection
+    /// closes.
     case refused(HTTPRefusal)
 }

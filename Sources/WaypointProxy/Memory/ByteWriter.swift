@@ -1,5 +1,5 @@
-/// Appends bytes to a chunk. What does not fit is not written, and `hasOverflowed` says so: callers look once,
-/// at the end.
+/// Appends bytes to a chunk. What does not fit is not written, and `hasOverflowed` says so: callers look
+/// once, at the end.
 struct ByteWriter: ~Copyable {
     let chunk: ByteChunk
     private(set) var count = 0

@@ -20,6 +20,13 @@ internal import Glibc
         self.capacity = capacity
     }
 
+    /// Begins with the first `count` records of `other`.
+    init(capacity: Int32, copying other: borrowing Slab<Record>, count: Int32) {
+        precondition(count >= 0 && count <= other.capacity && count <= capacity, "no room for the records")
+        self.init(capacity: capacity)
+        unsafe records.update(from: other.records, count: Int(count))
+    }
+
     deinit {
         unsafe free(records)
     }
@@ -33,5 +40,13 @@ internal import Glibc
             precondition(number >= 0 && number < capacity, "no such record")
             return unsafe records + Int(number)
         }
+    }
+
+    /// Lends `range` for reading.
+    @inline(__always)
+    func read<Result>(_ range: Range<Int32>, _ body: (Span<Record>) -> Result) -> Result {
+        precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "no such record")
+        return unsafe body(
+            UnsafeBufferPointer(start: records + Int(range.lowerBound), count: range.count).span)
     }
 }

@@ -63,8 +63,8 @@ static inline __attribute__((always_inline)) int kmesh_is_v4(const struct kmesh_
 }
 
 /* What stands for an IPv6 address and port in the option. The port is in host byte order. */
-static inline __attribute__((always_inline)) __u32
-kmesh_destination_hash(const struct kmesh_address *address, __u16 port)
+static inline __attribute__((always_inline)) __u32 kmesh_destination_hash(const struct kmesh_address *address,
+									  __u16 port)
 {
 	__u32 hash = KMESH_SEAL_START;
 

@@ -6,7 +6,7 @@ import statistics
 from place import ROOT, CannotMeasure, say
 from rounds import Ratio, column
 
-THRESHOLDS = ROOT / "benchmarks" / "thresholds" / "l4.json"
+THRESHOLDS = ROOT / "benchmarks" / "thresholds"
 OURS, DIRECT, CONTROL = "ours", "direct", "control"
 
 
@@ -18,7 +18,8 @@ def form(number):
 
 
 class Results:
-    def __init__(self):
+    def __init__(self, suite):
+        self.suite = suite
         self.values = {}
         self.missing = {}
 
@@ -26,29 +27,29 @@ class Results:
         """`others` follow the unit as key=value, in their order."""
         self.values[name] = {"value": value, **others}
         words = [f"{key}={form(other)}" for key, other in others.items()]
-        print(" ".join(["RESULT", f"l4.{name}", form(value), unit, *words]), flush=True)
+        print(" ".join(["RESULT", f"{self.suite}.{name}", form(value), unit, *words]), flush=True)
 
     def miss(self, name, reason):
         """A figure, or a whole scenario, that could not be measured."""
         self.missing[name] = reason
-        print(f"UNMEASURED l4.{name} {reason}", flush=True)
+        print(f"UNMEASURED {self.suite}.{name} {reason}", flush=True)
 
-    def add_sides(self, scenario, figure, unit, rounds, gone):
-        """Our figure beside those of the peers; the peers' own medians go to the log."""
+    def add_sides(self, scenario, figure, unit, rounds, gone, reference=DIRECT):
+        """Our figure beside those of the peers, the reference first; the peers' own medians go to the log."""
         series = {side: column(found, figure) for side, found in rounds.items() if found}
         for side, numbers in series.items():
             say(f"  {scenario}.{figure} {side}: {form(statistics.median(numbers))} {unit}"
                 f" ({form(min(numbers))} to {form(max(numbers))})")
         name = f"{scenario}.{figure}"
-        if OURS not in series or DIRECT not in series:
-            self.miss(name, gone.get(OURS) or gone.get(DIRECT) or "no rounds")
+        if OURS not in series or reference not in series:
+            self.miss(name, gone.get(OURS) or gone.get(reference) or "no rounds")
             return
         others = {}
-        self._compare(others, f"vs_{DIRECT}", series[OURS], series[DIRECT], with_range=True)
+        self._compare(others, f"vs_{reference}", series[OURS], series[reference], with_range=True)
         if CONTROL in series:
-            self._compare(others, "control", series[CONTROL], series[DIRECT], with_range=True)
+            self._compare(others, "control", series[CONTROL], series[reference], with_range=True)
         for side in series:
-            if side not in (OURS, DIRECT, CONTROL):
+            if side not in (OURS, reference, CONTROL):
                 self._compare(others, f"vs_{side}", series[OURS], series[side])
         self.add(name, statistics.median(series[OURS]), unit, **others)
 
@@ -65,7 +66,7 @@ class Results:
     def judge(self):
         """Prints each wanted figure: met, missed or not measured, and by how much."""
         say("")
-        for target in json.loads(THRESHOLDS.read_text())["targets"]:
+        for target in json.loads((THRESHOLDS / f"{self.suite}.json").read_text())["targets"]:
             say(f"TARGET {self._verdict(target)}: {target['says']}")
 
     def _verdict(self, target):

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from network import path
+from namespaces import path
 from place import CannotMeasure, die_with_parent
 
 CLIENT_CPU = 0

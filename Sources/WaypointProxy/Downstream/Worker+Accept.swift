@@ -1,0 +1,105 @@
+// Taking connections of clients.
+internal import KmeshKit
+
+extension Worker {
+    /// Connections taken for one event of a listener; those that are left raise another one.
+    private static let acceptBatch = 64
+    /// How long a worker without descriptors waits when none of its own becomes free, in microseconds.
+    private static let acceptPause: Int64 = 500_000
+
+    mutating func watchListeners() {
+        for (index, listener) in listeners.enumerated() {
+            let slot = connectionSlots.take(connections)
+            precondition(slot >= 0, "the first records are for the worker itself")
+            connections[slot] = Connection()
+            connections[slot].kind = .listener
+            connections[slot].descriptor = listener.socket
+            connections[slot].listener = Int32(index)
+            let result = queue.watchListener(listener.socket, EventToken(slot: slot, generation: 0))
+            precondition(result == 0, "a listener can be watched")
+        }
+    }
+
+    mutating func acceptConnections(_ slot: Int32) {
+        let socket = connections[slot].descriptor
+        for _ in 0..<Self.acceptBatch {
+            var peer = StreamAddress()
+            let descriptor = Streams.accept(socket, &peer)
+            if descriptor < 0 {
+                if descriptor == Int32(Streams.again) { return }
+                if Streams.isOutOfDescriptors(descriptor) { return pauseAccepting() }
+                telemetry.count(.acceptFailures)
+                return
+            }
+            telemetry.count(.connectionsAccepted)
+            beginDownstream(descriptor, peer, listener: connections[slot].listener)
+        }
+    }
+
+    private mutating func beginDownstream(_ descriptor: Int32, _ peer: StreamAddress, listener: Int32) {
+        let slot = take(descriptor, .downstream)
+        guard slot >= 0 else { return }
+        connections[slot].peer = peer
+        connections[slot].listener = listener
+        downstreamCount += 1
+        timers.set(slot, now + options.timeouts.downstreamIdle * 1000)
+        beginProtocol(slot)
+    }
+
+    /// A record for a descriptor, watched from now on. -1 when there is none; the descriptor is closed then.
+    mutating func take(_ descriptor: Int32, _ kind: ConnectionKind) -> Int32 {
+        let slot = connectionSlots.take(connections)
+        guard slot >= 0 else {
+            telemetry.count(.connectionsRefused)
+            Streams.close(descriptor)
+            return -1
+        }
+        let generation = connections[slot].generation &+ 1
+        connections[slot] = Connection()
+        connections[slot].generation = generation
+        connections[slot].descriptor = descriptor
+        connections[slot].kind = kind
+        guard queue.watch(descriptor, EventToken(slot: slot, generation: generation)) == 0 else {
+            // The kernel has no memory for another watched descriptor.
+            telemetry.count(.connectionsRefused)
+            give(slot)
+            return -1
+        }
+        return slot
+    }
+
+    /// Closes a connection's descriptor and frees its record. Events of it that are still to come are stale.
+    @inline(__always)
+    mutating func give(_ slot: Int32) {
+        Streams.close(connections[slot].descriptor)
+        dropBuffer(slot)
+        timers.clear(slot)
+        connections[slot].generation &+= 1
+        connections[slot].kind = .free
+        connectionSlots.give(slot, connections)
+        hasFreedDescriptor = true
+    }
+
+    /// Without descriptors every event of a listener would be in vain.
+    private mutating func pauseAccepting() {
+        telemetry.count(.descriptorsExhausted)
+        guard !isAcceptPaused else { return }
+        isAcceptPaused = true
+        // What was freed before in this turn was not enough.
+        hasFreedDescriptor = false
+        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
+            queue.unwatchListener(connections[slot].descriptor)
+            timers.set(slot, now + Self.acceptPause)
+        }
+    }
+
+    mutating func resumeAccepting() {
+        guard isAcceptPaused, !isDraining else { return }
+        isAcceptPaused = false
+        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
+            let token = EventToken(slot: slot, generation: connections[slot].generation)
+            _ = queue.watchListener(connections[slot].descriptor, token)
+            timers.clear(slot)
+        }
+    }
+}
