@@ -77,7 +77,9 @@ let package = Package(
         tests("SystemTests", ["KmeshKit"]),
         tests("TidyTests", []),
         tests("TranslationTests", ["KmeshKit"]),
-        tests("WaypointProxyTests", ["KmeshKit", "KmeshTestSupport", "WaypointProxy"]),
+        tests(
+            "WaypointProxyTests",
+            ["KmeshKit", "KmeshTestSupport", "WaypointProxy", "kmesh-waypoint"]),
     ],
     cLanguageStandard: .gnu2x
 )

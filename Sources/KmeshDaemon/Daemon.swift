@@ -80,6 +80,7 @@ public struct Daemon: Sendable {
                 source.reload()
             case .terminate, .interrupt:
                 throw AskedToEnd()
+            case .reopenLogs: break
             }
         }
         throw AskedToEnd()

@@ -5,7 +5,7 @@ internal import Synchronization
 public final class WaypointProxy: Sendable {
     private let options: ProxyOptions
     private let listeners: [BoundListener]
-    private let mailboxes: [WorkerMailbox]
+    let mailboxes: [WorkerMailbox]
     private let configuration: Mutex<WaypointConfiguration>
     private let ends = WorkerEnds()
     /// Open files that the process may have.

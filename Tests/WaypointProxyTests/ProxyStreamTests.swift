@@ -64,7 +64,7 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
     }
 
     @Test func manyBytesPassInBothDirections() async throws {
-        let size = 20_000_000
+        let size = 6_000_000
         let server = try Self.echo()
         defer { server.stop() }
         let configuration = configuration([cluster(0, [server.address])], protocol: .tcp)

@@ -232,7 +232,7 @@ import Testing
     }
 
     @Test func aSlowReaderCostsBoundedMemory() async throws {
-        let size = 30_000_000
+        let size = 6_000_000
         let body = String(repeating: "0123456789", count: size / 10)
         let server = try TestServer { socket in
             _ = try socket.readMessage()
@@ -253,7 +253,7 @@ import Testing
     }
 
     @Test func aSlowUpstreamCostsBoundedMemory() async throws {
-        let size = 30_000_000
+        let size = 6_000_000
         let server = try TestServer { socket in
             let head = try socket.receive(through: "\r\n\r\n")
             #expect(head != nil)

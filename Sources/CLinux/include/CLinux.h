@@ -32,6 +32,13 @@ int kmesh_peer_credentials(int socket, struct kmesh_peer_credentials *credential
 /* The peer's supplementary groups; `*count` is the room on entry and the number on return. */
 int kmesh_peer_groups(int socket, unsigned int *groups, unsigned int *count);
 
+/* Messages with open files between processes, over a Unix socket that keeps messages apart. */
+#define KMESH_HANDOVER_MAX 64
+long kmesh_send_descriptors(int socket, const void *bytes, unsigned long size, const int *descriptors,
+			    int count);
+/* Room for KMESH_HANDOVER_MAX descriptors; they are closed on exec. EMSGSIZE: something did not fit. */
+long kmesh_receive_descriptors(int socket, void *bytes, unsigned long size, int *descriptors, int *count);
+
 /* Moves the calling thread into a network namespace. */
 int kmesh_enter_network_namespace(int descriptor);
 

@@ -36,7 +36,8 @@ public struct VirtualHost: Hashable, Sendable {
     }
 }
 
-/// Names are in lower case and without a port.
+/// Names are in lower case. An exact one may have a port, as in `reviews:9080`: it is then stronger than the
+/// name alone, for requests that name the port.
 public enum DomainPattern: Hashable, Sendable {
     case any
     case exact(String)

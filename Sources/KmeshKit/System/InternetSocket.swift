@@ -22,9 +22,16 @@ public enum InternetSocket {
 
     /// A non-blocking listener on all addresses, IPv4 and IPv6.
     public static func listen(port: UInt16, backlog: Int32 = 4096) throws(Errno) -> FileDescriptor {
+        try listen(at: SocketAddress(IPAddress(high: 0, low: 0), port), backlog: backlog)
+    }
+
+    /// A non-blocking listener; `::` is every address, IPv4 included.
+    public static func listen(
+        at address: SocketAddress, backlog: Int32 = 4096
+    ) throws(Errno) -> FileDescriptor {
         let socket = try make(stream)
         try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
-        try bind(socket, port)
+        try bind(socket, address)
         let number = socket.number
         try syscall { Glibc.listen(number, backlog) }
         return socket
@@ -36,7 +43,7 @@ public enum InternetSocket {
         let socket = try make(datagram)
         let number = socket.number
         try syscall { kmesh_datagram_prepare(number) }
-        try bind(socket, port)
+        try bind(socket, SocketAddress(IPAddress(high: 0, low: 0), port))
         return socket
     }
 
@@ -47,9 +54,11 @@ public enum InternetSocket {
         return socket
     }
 
-    private static func bind(_ socket: borrowing FileDescriptor, _ port: UInt16) throws(Errno) {
+    private static func bind(
+        _ socket: borrowing FileDescriptor, _ address: SocketAddress
+    ) throws(Errno) {
         let number = socket.number
-        try unsafe withSocketAddress(SocketAddress(IPAddress(high: 0, low: 0), port)) { address, size in
+        try unsafe withSocketAddress(address) { address, size in
             unsafe Glibc.bind(number, address, size)
         }
     }

@@ -6,29 +6,42 @@ enum UnixSocket {
     /// The kernel's limit, without the terminating zero.
     static let pathLimit = 107
 
-    /// A non-blocking listening socket at `path`, which must not exist. Nobody but the owner and the group
+    /// Whether what is sent arrives as one stream, or message by message.
+    enum Kind { case stream, messages }
+
+    /// A non-blocking listening socket at `path`, which must not exist. Nobody but those whom `mode` names
     /// may connect, from the first moment on.
-    static func listen(_ path: String, backlog: Int32) throws(Errno) -> FileDescriptor {
-        let socket = try make(flags: Int32(SOCK_NONBLOCK.rawValue))
+    static func listen(
+        _ path: String, backlog: Int32, kind: Kind = .stream, mode: mode_t = 0o660
+    ) throws(Errno) -> FileDescriptor {
+        let socket = try make(kind, flags: Int32(SOCK_NONBLOCK.rawValue))
         let number = socket.number
         // The file gets the socket's mode at bind, less the process's mask; chmod then sets it exactly.
-        try syscall { fchmod(number, 0o660) }
+        try syscall { fchmod(number, mode) }
         try unsafe withAddress(path) { address, size in unsafe bind(number, address, size) }
-        try syscall { unsafe chmod(path, 0o660) }
+        try syscall { unsafe chmod(path, mode) }
         try syscall { Glibc.listen(number, backlog) }
         return socket
     }
 
     /// A blocking connection. Each send and receive fails with `EAGAIN` after `timeout` seconds.
-    static func connect(_ path: String, timeout: Int) throws(Errno) -> FileDescriptor {
-        let socket = try make(flags: 0)
+    static func connect(
+        _ path: String, timeout: Int, kind: Kind = .stream
+    ) throws(Errno) -> FileDescriptor {
+        let socket = try make(kind, flags: 0)
+        let number = socket.number
+        try limit(socket, timeout)
+        try unsafe withAddress(path) { address, size in unsafe Glibc.connect(number, address, size) }
+        return socket
+    }
+
+    /// Each send and receive fails with `EAGAIN` after `timeout` seconds.
+    static func limit(_ socket: borrowing FileDescriptor, _ timeout: Int) throws(Errno) {
         let number = socket.number
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         try syscall { unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, size) }
         try syscall { unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, size) }
-        try unsafe withAddress(path) { address, size in unsafe Glibc.connect(number, address, size) }
-        return socket
     }
 
     /// `EAGAIN` when nobody waits.
@@ -50,8 +63,9 @@ enum UnixSocket {
         }
     }
 
-    private static func make(flags: Int32) throws(Errno) -> FileDescriptor {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | flags
+    private static func make(_ kind: Kind, flags: Int32) throws(Errno) -> FileDescriptor {
+        let form = kind == .stream ? SOCK_STREAM : SOCK_SEQPACKET
+        let type = Int32(form.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | flags
         return FileDescriptor(owning: try syscall { socket(AF_UNIX, type, 0) })
     }
 

@@ -60,6 +60,15 @@ public final class LogLevels: Sendable {
         set { state.withLock { $0.byLabel[label] = newValue } }
     }
 
+    /// Of loggers without a level of their own.
+    public var standard: Logger.Level { state.withLock { $0.standard } }
+
+    /// Those that were set for one label.
+    public var own: [String: Logger.Level] { state.withLock { $0.byLabel } }
+
+    /// Gives every logger this level.
+    public func setAll(_ level: Logger.Level) { state.withLock { $0 = State(standard: level) } }
+
     /// Makes every handler created from now on by swift-log one of ours. Once in a process.
     public func install() {
         LoggingSystem.bootstrap { LogOutput(label: $0, levels: self) }

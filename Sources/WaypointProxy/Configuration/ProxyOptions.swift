@@ -33,6 +33,8 @@ public struct ProxyTimeouts: Sendable {
     public var metadata: Int64 = 5000
     /// For a client to take an error's answer and close.
     public var linger: Int64 = 2000
+    /// For requests on connections that were told to stay, once the process drains.
+    public var drainGrace: Int64 = 1000
     /// For a connection to become free, where a cluster has as many as it may have.
     public var pending: Int64 = 5000
 

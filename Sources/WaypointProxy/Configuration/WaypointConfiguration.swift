@@ -73,39 +73,3 @@ struct Target: Hashable, Sendable {
     /// Routes of the service port; `nil`: all requests go to `cluster`.
     var table: Int32?
 }
-
-/// Finds targets by what metadata conveys. A destination that is not here is never connected to.
-struct TargetIndex: Sendable {
-    private(set) var targets: [Target] = []
-    private var services: [SocketAddress: Int32] = [:]
-    private var workloads: [IPAddress: Int32] = [:]
-    /// By the short form that fits into a SYN; -1 where several addresses share it.
-    private var shortForms: [UInt32: Int32] = [:]
-
-    init() {}
-
-    mutating func insert(_ target: Target, at addresses: [SocketAddress]) {
-        let number = Int32(targets.count)
-        targets.append(target)
-        for address in addresses {
-            services[address] = number
-            let short = DestinationHash.of(address)
-            shortForms[short] = shortForms[short] == nil ? number : -1
-        }
-    }
-
-    mutating func insert(workload target: Target, at addresses: [IPAddress]) {
-        let number = Int32(targets.count)
-        targets.append(target)
-        for address in addresses { workloads[address] = number }
-    }
-
-    func find(_ destination: SocketAddress) -> Int32? {
-        services[destination] ?? workloads[destination.address]
-    }
-
-    func find(shortForm: UInt32) -> Int32? {
-        guard let number = shortForms[shortForm], number >= 0 else { return nil }
-        return number
-    }
-}

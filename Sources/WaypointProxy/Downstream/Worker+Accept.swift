@@ -93,8 +93,25 @@ extension Worker {
         }
     }
 
+    mutating func yieldListeners() {
+        guard !isPaused else { return }
+        isPaused = true
+        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
+            if !isAcceptPaused { queue.unwatchListener(connections[slot].descriptor) }
+            timers.clear(slot)
+        }
+    }
+
+    mutating func reclaimListeners() {
+        guard isPaused, !isDraining else { return }
+        isPaused = false
+        // As if descriptors had been short: the way back is the same.
+        isAcceptPaused = true
+        resumeAccepting()
+    }
+
     mutating func resumeAccepting() {
-        guard isAcceptPaused, !isDraining else { return }
+        guard isAcceptPaused, !isPaused else { return }
         isAcceptPaused = false
         for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
             let token = EventToken(slot: slot, generation: connections[slot].generation)

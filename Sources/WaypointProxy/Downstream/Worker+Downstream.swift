@@ -42,7 +42,8 @@ extension Worker {
             }
             let end = Int(connections[slot].end)
             let chunk = connections[slot].buffer
-            let count = Streams.receive(connections[slot].descriptor, into: buffers[chunk], end..<(end &+ space))
+            let count = Streams.receive(
+                connections[slot].descriptor, into: buffers[chunk], end..<(end &+ space))
             if count <= 0 {
                 connections[slot].flags.remove(.readable)
                 if count == 0 { return downstreamEnded(slot) }
@@ -147,10 +148,13 @@ extension Worker {
         guard connections[slot].phase == .head, connections[slot].exchange < 0 else { return }
         let generation = connections[slot].generation
         advanceDownstream(slot)
-        guard connections[slot].generation == generation, connections[slot].kind == .downstream else { return }
-        if connections[slot].exchange < 0, connections[slot].flags.contains(.ended) || (isDraining && isIdle(slot)) {
+        guard connections[slot].generation == generation, connections[slot].kind == .downstream else {
+            return
+        }
+        if connections[slot].exchange < 0, connections[slot].flags.contains(.ended) {
             return closeDownstream(slot)
         }
+        if isDraining, isIdle(slot) { closeSoon(slot) }
         if connections[slot].flags.contains(.readable) { receiveDownstream(slot) }
     }
 
@@ -158,6 +162,12 @@ extension Worker {
     func isIdle(_ slot: Int32) -> Bool {
         connections[slot].phase == .head && connections[slot].exchange < 0
             && connections[slot].start == connections[slot].end
+    }
+
+    /// A client that was told that its connection stays may be sending on it: closed now, that request would
+    /// be lost. It is answered as the connection's last one.
+    mutating func closeSoon(_ slot: Int32) {
+        timers.set(slot, now &+ options.timeouts.drainGrace &* 1000)
     }
 
     mutating func closeDownstream(_ slot: Int32) {

@@ -92,7 +92,8 @@ extension Worker {
 
     private mutating func setDeadlines(_ exchange: Int32, _ requestTimeout: UInt32, _ retry: RetryPolicy?) {
         if requestTimeout > 0 {
-            exchanges[exchange].requestDeadline = exchanges[exchange].record.start + Int64(requestTimeout) * 1000
+            exchanges[exchange].requestDeadline =
+                exchanges[exchange].record.start + Int64(requestTimeout) * 1000
         }
         if let retry { exchanges[exchange].retriesLeft = UInt8(clamping: retry.attempts) }
     }
@@ -152,7 +153,7 @@ extension Worker {
         let isQuiet = connections[slot].flags.isDisjoint(with: [.readable, .ended])
         if isQuiet, connections[slot].start == connections[slot].end {
             dropBuffer(slot)
-            if isDraining { closeDownstream(slot) }
+            if isDraining { closeSoon(slot) }
         } else {
             // The next request may have come already.
             dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))

@@ -59,8 +59,7 @@ struct ConfigurationHistory {
     private mutating func findTargets(_ configuration: WaypointConfiguration) {
         listenerTargets = listeners.map { listener in
             guard case .servicePort(let backend) = listener.specification.kind else { return -1 }
-            let index = configuration.targets.targets.firstIndex { $0.kind == .service(backend) }
-            return index.map { Int32($0) } ?? -1
+            return configuration.targets.find(backend) ?? -1
         }
     }
 }

@@ -16,6 +16,8 @@ extension Worker {
         for message in mailbox.takeAll() {
             switch message {
             case .configure(let configuration): configure(configuration)
+            case .pause: yieldListeners()
+            case .resume: reclaimListeners()
             case .drain: drain()
             case .stop: isStopped = true
             case .collect(let answer): answer(statistics())
@@ -45,13 +47,11 @@ extension Worker {
 
     private mutating func drain() {
         guard !isDraining else { return }
+        yieldListeners()
         isDraining = true
-        for slot in 0..<connectionSlots.highWater {
-            switch connections[slot].kind {
-            case .listener: queue.unwatchListener(connections[slot].descriptor)
-            case .downstream where isIdle(slot): closeDownstream(slot)
-            default: break
-            }
+        for slot in 0..<connectionSlots.highWater
+        where connections[slot].kind == .downstream && isIdle(slot) {
+            closeSoon(slot)
         }
     }
 

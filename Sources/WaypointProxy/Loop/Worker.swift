@@ -41,6 +41,8 @@ struct Worker: ~Copyable {
     var idleUpstreamCount = 0
     var streamCount = 0
     var isDraining = false
+    /// Connections are for who shares the listeners.
+    var isPaused = false
     var isStopped = false
     var isAcceptPaused = false
     var hasFreedDescriptor = false

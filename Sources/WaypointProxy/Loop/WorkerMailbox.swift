@@ -4,6 +4,10 @@ internal import Synchronization
 
 enum WorkerMessage: Sendable {
     case configure(WaypointConfiguration)
+    /// Take no more connections for now: they are for who shares the listeners.
+    case pause
+    /// Take connections again after a pause.
+    case resume
     /// Take no more connections, end those that are idle, and let the others finish.
     case drain
     /// Close everything, and end.

@@ -1,5 +1,5 @@
 /// How lines of the access log look.
-enum AccessLogFormat: String, Sendable, CaseIterable {
+public enum AccessLogFormat: String, Sendable, CaseIterable {
     case off
     /// Envoy's default fields in their order.
     case text
@@ -14,8 +14,8 @@ enum AccessLogText: Int, CaseIterable {
 
 /// Writes bytes that clients chose so that they stay inside their field and their line.
 enum AccessLogEscape {
-    /// Everything but printable ASCII as `\xNN`; quotation marks and backslashes with a backslash. In a word a
-    /// space is escaped too: it would end the field.
+    /// Everything but printable ASCII as `\xNN`; quotation marks and backslashes with a backslash. In a word
+    /// a space is escaped too: it would end the field.
     static func text(_ bytes: Span<UInt8>, to line: inout ByteWriter, asWord: Bool = false) {
         for index in bytes.indices {
             let byte = bytes[index]

@@ -11,6 +11,8 @@ final class RouteTable: Sendable {
     /// Routes that can never match, as their patterns are none. Whoever made the configuration checks them.
     let faults: [String]
     private let index: RouteIndex
+    /// Some hosts are told apart by the port that the request names.
+    private let hasPorts: Bool
 
     /// A table that finds nothing.
     convenience init(source: RouteConfiguration, routes: [CompiledRoute]) {
@@ -45,13 +47,18 @@ final class RouteTable: Sendable {
         self.routes = routes
         faults = builder.faults
         index = RouteIndex(builder)
+        hasPorts = builder.hasPorts
     }
 
     /// The number of the first route that the request matches; -1 when there is none: 404.
     func route(
         _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, in bytes: Span<UInt8>
     ) -> Int32 {
-        let host = index.host(bytes, head.host.range)
+        var host: Int32 = -1
+        if hasPorts, head.authority.count > head.host.count {
+            host = index.namedHost(bytes, head.authority.range)
+        }
+        if host < 0 { host = index.host(bytes, head.host.range) }
         if host < 0 { return -1 }
         if head.path.isEmpty {
             return index.route(host, path: RouteIndex.root.span, 0..<1, head, fields, bytes)
@@ -107,6 +114,12 @@ struct RouteIndex: Sendable {
         }
         self.candidates = candidates
         conditions = builder.conditions
+    }
+
+    /// The most specific host that a domain names; -1 when there is none.
+    func namedHost(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+        let found = host(text, range)
+        return found == anyHost ? -1 : found
     }
 
     /// The most specific host; -1 when there is none.
@@ -230,6 +243,7 @@ struct RouteIndexBuilder {
     private(set) var patterned: [[RouteIndex.Candidate]] = []
     private(set) var conditions = RouteConditions()
     private(set) var faults: [String] = []
+    private(set) var hasPorts = false
     private var taken: Set<DomainPattern> = []
     private var order: Int32 = 0
 
@@ -241,7 +255,9 @@ struct RouteIndexBuilder {
         for domain in domains where taken.insert(domain).inserted {
             switch domain {
             case .any: anyHost = host
-            case .exact(let name): hosts.append(key(name, host))
+            case .exact(let name):
+                hosts.append(key(name, host))
+                if name.utf8.contains(UInt8(ascii: ":")) { hasPorts = true }
             case .suffix(let name): suffixes.append(key(name, host))
             }
         }

@@ -183,7 +183,8 @@ struct UpstreamSet: ~Copyable {
 
     /// The last use of an endpoint that was removed has ended.
     mutating func release(_ number: Int32) {
-        guard endpoints[number].isRemoved, endpoints[number].connections == 0, endpoints[number].active == 0
+        guard endpoints[number].isRemoved, endpoints[number].cluster >= 0,
+            endpoints[number].connections == 0, endpoints[number].active == 0
         else { return }
         endpoints[number].cluster = -1
         slots.give(number, endpoints)

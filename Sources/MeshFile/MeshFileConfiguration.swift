@@ -1,19 +1,18 @@
-/// Mesh files as the daemon's source of configuration.
-internal import KmeshKit
-internal import MeshFile
+/// Mesh files as a program's source of configuration.
+public import KmeshKit
 internal import Synchronization
 
-final class MeshFileConfiguration: ConfigurationSource {
-    let name: String
+public final class MeshFileConfiguration: ConfigurationSource {
+    public let name: String
     private let options: MeshFileOptions
     private let source = Mutex<MeshFileSource?>(nil)
 
-    init(_ path: String, options: MeshFileOptions) {
+    public init(_ path: String, options: MeshFileOptions) {
         name = path
         self.options = options
     }
 
-    func start() async throws(ConfigurationError) -> ConfigurationUpdate {
+    public func start() async throws(ConfigurationError) -> ConfigurationUpdate {
         do throws(MeshFileError) {
             let (opened, first) = try await MeshFileSource.open(name, options: options)
             source.withLock { $0 = opened }
@@ -23,7 +22,7 @@ final class MeshFileConfiguration: ConfigurationSource {
         }
     }
 
-    func next() async throws(ConfigurationError) -> ConfigurationUpdate? {
+    public func next() async throws(ConfigurationError) -> ConfigurationUpdate? {
         guard let opened = source.withLock({ $0 }) else { return nil }
         switch await opened.next() {
         case .update(let update): return ConfigurationUpdate(update)
@@ -32,7 +31,7 @@ final class MeshFileConfiguration: ConfigurationSource {
         }
     }
 
-    func reload() {
+    public func reload() {
         source.withLock { $0 }?.reload()
     }
 }
