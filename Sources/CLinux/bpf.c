@@ -150,6 +150,16 @@ int kmesh_bpf_link_update(int link, int program)
 	return command(BPF_LINK_UPDATE, &attributes);
 }
 
+int kmesh_bpf_program_attach(int program, int target, __u32 attach_type)
+{
+	union bpf_attr attributes = {};
+
+	attributes.target_fd = target;
+	attributes.attach_bpf_fd = program;
+	attributes.attach_type = attach_type;
+	return command(BPF_PROG_ATTACH, &attributes);
+}
+
 int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *instructions, __u32 count)
 {
 	union bpf_attr attributes = { .prog_type = type,

@@ -99,6 +99,7 @@ public actor DualEngine: DataplaneEngine {
             let lock = SharedDescriptor(try pins.lock())
             defer { withExtendedLifetime(lock) {} }
             try pins.removeAll()
+            for older in try options.olderPins() { try older.removeAll() }
         } catch {
             throw EngineError(error)
         }
@@ -123,6 +124,7 @@ public actor DualEngine: DataplaneEngine {
         guard let (rejected, writes) = running?.dataplane.apply(changes) else {
             return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }
         }
+        running?.kernel.removeOlder()
         let (seconds, attoseconds) = (ContinuousClock.now - start).components
         running?.activity.applied += 1
         running?.activity.writes += UInt64(writes)

@@ -13,7 +13,12 @@ struct KernelState: Sendable {
     /// Held as long as this lives.
     private let lock: SharedDescriptor
     private let programs: [CgroupHook: SharedDescriptor]
+    /// The program for the first messages to a waypoint, and the sockets that it sees.
+    private let messages: SharedDescriptor
+    private let sockets: SharedDescriptor
     private let maps: [MapMemory]
+    /// Pins of other layouts.
+    private let older: [PinDirectory]
 
     init(_ options: EngineOptions) throws(EngineError) {
         do throws(BPFError) {
@@ -37,10 +42,14 @@ struct KernelState: Sendable {
                 services: try BPFMap(try object.map(KMESH_MAP_SERVICE), name: KMESH_MAP_SERVICE),
                 slots: try BPFMap(try object.map(KMESH_MAP_SLOT), name: KMESH_MAP_SLOT),
                 tables: try BPFMap(try object.map(KMESH_MAP_TABLE), name: KMESH_MAP_TABLE),
-                endpoints: try BPFMap(try object.map(KMESH_MAP_ENDPOINT), name: KMESH_MAP_ENDPOINT))
+                endpoints: try BPFMap(try object.map(KMESH_MAP_ENDPOINT), name: KMESH_MAP_ENDPOINT),
+                waypoints: try BPFMap(try object.map(KMESH_MAP_WAYPOINT), name: KMESH_MAP_WAYPOINT))
             enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
             programs = try Self.programs(of: object)
+            messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
+            sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
+            older = try options.olderPins()
             maps = try Self.maps(of: object)
         } catch {
             throw EngineError(error)
@@ -50,6 +59,7 @@ struct KernelState: Sendable {
     /// Puts the programs in force at the cgroup's hooks.
     func attach(to cgroupPath: String) throws(EngineError) {
         do throws(BPFError) {
+            try BPFProgram.attach(messages.file, toSocketsOf: sockets.file)
             try CgroupAttachments(pins: pins, cgroupPath: cgroupPath).apply(programs)
         } catch {
             throw EngineError(error)
@@ -60,6 +70,12 @@ struct KernelState: Sendable {
     /// others.
     func removeUnlessAdopted() {
         if !isAdopted { try? pins.removeAll() }
+    }
+
+    /// Ends what a build with another layout left. Before the first configuration is in force nobody else
+    /// steers.
+    func removeOlder() {
+        for pins in older where pins.exists { try? pins.removeAll() }
     }
 
     /// Makes `workloads` the enrolled ones, without a moment in which one of them is not.
@@ -115,7 +131,7 @@ struct KernelState: Sendable {
         let known = [
             KMESH_MAP_FRONTEND: counts.frontends, KMESH_MAP_SERVICE: counts.services,
             KMESH_MAP_SLOT: counts.slots, KMESH_MAP_TABLE: counts.tables,
-            KMESH_MAP_ENDPOINT: counts.endpoints,
+            KMESH_MAP_ENDPOINT: counts.endpoints, KMESH_MAP_WAYPOINT: counts.waypoints,
         ]
         let created: [String: VerdictReason] = [
             KMESH_MAP_AFFINITY: .affinityCreated, KMESH_MAP_UDP_SESSION: .sessionCreated,

@@ -62,6 +62,8 @@ extension Sandbox {
             try NodeNetwork.create(paths, state.settings.families, nodes: plan.nodes.map(\.number))
         }
         let mesh = ResolvedMesh(plan, state)
+        // Waypoints read it from their start; as yet no pod is in it.
+        try publishDocument(mesh)
         try startPods(mesh.pods, mesh, serverPath: serverPath, waitSeconds: waitSeconds)
         for index in state.pods.indices { state.pods[index].isServing = true }
         try save(state)

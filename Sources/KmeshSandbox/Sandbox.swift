@@ -103,8 +103,12 @@ public final class Sandbox {
 
     /// Writes what the daemon watches and what the pods resolve names by.
     func publish(_ mesh: ResolvedMesh) throws {
-        try Files.replace(paths.mesh, with: Array(mesh.document.utf8), mode: 0o644)
+        try publishDocument(mesh)
         try writeHosts(mesh, for: mesh.pods)
+    }
+
+    func publishDocument(_ mesh: ResolvedMesh) throws {
+        try Files.replace(paths.mesh, with: Array(mesh.document.utf8), mode: 0o644)
     }
 
     func writeHosts(_ mesh: ResolvedMesh, for pods: [ResolvedMesh.Pod]) throws {

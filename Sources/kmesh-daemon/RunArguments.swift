@@ -27,6 +27,10 @@ struct RunArguments: ParsableArguments {
     @Option(help: "What happens to a connection to a service without healthy endpoints.")
     var noEndpoint = NoEndpointVerdict.refuse
 
+    @Option(
+        help: "How a waypoint is told what was dialed: in a TCP option, in a TLV before the bytes, or both.")
+    var waypointMetadata = WaypointMetadata.both
+
     @Option(help: "What stays in the kernel when the daemon is told to end.")
     var onExit = ExitChoice.keep
 
@@ -52,11 +56,14 @@ struct RunArguments: ParsableArguments {
     @Option(help: "Room for tables of weighted and Maglev services, 64 KiB each.")
     var maxTables = MapCapacities().tables
 
+    @Option(help: "Room for addresses of waypoint instances.")
+    var maxWaypoints = MapCapacities().waypoints
+
     func validate() throws {
         let capacities = [
             ("--max-frontends", maxFrontends), ("--max-services", maxServices),
             ("--max-endpoints", maxEndpoints),
-            ("--max-tables", maxTables),
+            ("--max-tables", maxTables), ("--max-waypoints", maxWaypoints),
         ]
         // Beyond this the kernel's own arithmetic for a map's memory ends.
         for (flag, value) in capacities where !(1...(1 << 26)).contains(value) {
@@ -73,10 +80,12 @@ struct RunArguments: ParsableArguments {
         capacities.services = maxServices
         capacities.endpoints = maxEndpoints
         capacities.tables = maxTables
+        capacities.waypoints = maxWaypoints
         let environmentName = ProcessIdentity.environment("NODE_NAME").flatMap { $0.isEmpty ? nil : $0 }
         let engine = EngineOptions(
             nodeName: nodeName ?? environmentName ?? ProcessIdentity.hostName, bpfFileSystemPath: bpfFsPath,
-            cgroupPath: cgroupPath, noEndpoint: noEndpoint, capacities: capacities)
+            cgroupPath: cgroupPath, noEndpoint: noEndpoint, waypointMetadata: waypointMetadata,
+            capacities: capacities)
         return DaemonOptions(
             mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,
@@ -90,4 +99,5 @@ enum ExitChoice: String, ExpressibleByArgument, CaseIterable {
 
 extension EngineMode: ExpressibleByArgument {}
 extension NoEndpointVerdict: ExpressibleByArgument {}
+extension WaypointMetadata: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -60,14 +60,16 @@ import Testing
 
     @Test func services() {
         let value = kmesh_service(
-            policy: 0x11, flags: 0x22, tier: 0x33, endpoint_count: 0x44, affinity_timeout_s: 0x55, seal: 0)
+            policy: 0x11, flags: 0x22, tier: 0x33, endpoint_count: 0x44, affinity_timeout_s: 0x55,
+            waypoint_id: 0x66, seal: 0)
         expect(
             MapEntry(
                 ServiceMapKey(serviceID: 0x99),
                 ServiceValue(
-                    policy: 0x11, flags: 0x22, tier: 0x33, endpointCount: 0x44, affinityTimeout: 0x55)),
+                    policy: 0x11, flags: 0x22, tier: 0x33, endpointCount: 0x44, affinityTimeout: 0x55,
+                    waypointID: 0x66)),
             is: kmesh_service_key(service_id: 0x99), value)
-        #expect(MemoryLayout.offset(of: \kmesh_service.seal) == 20)
+        #expect(MemoryLayout.offset(of: \kmesh_service.seal) == 24)
     }
 
     @Test func slots() {
@@ -100,6 +102,14 @@ import Testing
             is: kmesh_enrolled_key(netns_cookie: 0x1122_3344_5566_7788),
             kmesh_enrolled(address: cAddress, pad: 0, seal: 0))
         #expect(MemoryLayout.offset(of: \kmesh_enrolled.seal) == 20)
+    }
+
+    @Test func waypoints() {
+        expect(
+            MapEntry(WaypointKey(address: address), WaypointValue()), is: cAddress,
+            kmesh_waypoint(pad: 0, seal: 0))
+        #expect(MemoryLayout.offset(of: \kmesh_waypoint.seal) == 4)
+        #expect(MemoryLayout.offset(of: \kmesh_frontend.service_id) == 0)
     }
 
     @Test func policiesHaveTheNumbersOfTheHeader() {

@@ -16,7 +16,7 @@ import Testing
             ServiceSnapshot(
                 id: 3, service: "default/reviews", port: 80, transport: .tcp, family: .v4, policy: .maglev,
                 tier: 1,
-                affinityTimeout: 30,
+                affinityTimeout: 30, waypoint: "default/waypoint:15019",
                 endpoints: [
                     EndpointSnapshot(id: 5, address: IPAddress(v4: 9), port: 8080, tier: 1, slot: 0)
                 ]),
@@ -145,9 +145,9 @@ import Testing
     @Test func tablesAreAlignedAndSorted() {
         #expect(
             Self.snapshot.table([.services]) == """
-                SERVICE          PORT    FAMILY  ID  POLICY  TIER  AFFINITY  ENDPOINTS
-                default/dns      53/UDP  IPv6    4   random  0     -         0
-                default/reviews  80/TCP  IPv4    3   maglev  1     30s       1
+                SERVICE          PORT    FAMILY  ID  POLICY  TIER  AFFINITY  ENDPOINTS  WAYPOINT
+                default/dns      53/UDP  IPv6    4   random  0     -         0          -
+                default/reviews  80/TCP  IPv4    3   maglev  1     30s       1          default/waypoint:15019
 
                 """)
         let all = Self.snapshot.table(Set(DumpSection.allCases))

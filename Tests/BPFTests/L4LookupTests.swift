@@ -46,6 +46,81 @@ struct L4LookupTests {
         #expect(try harness.look(up: frontend).reason == reason(KMESH_REASON_NOT_A_SERVICE))
     }
 
+    /// The service goes through number 9, whose endpoint is 10.0.9.9.
+    private func fillWithWaypoint(_ maps: L4Maps, id: UInt32 = 9, instances: UInt32 = 1) throws {
+        try fill(maps, count: 2)
+        let key = ServiceMapKey(serviceID: 7)
+        try maps.services.upsert([
+            MapEntry(
+                key,
+                ServiceValue(
+                    policy: 1, flags: 0, tier: 2, endpointCount: 2, affinityTimeout: 0, waypointID: id)),
+            MapEntry(
+                ServiceMapKey(serviceID: 9),
+                ServiceValue(policy: 1, flags: 0, tier: 0, endpointCount: instances, affinityTimeout: 0)),
+        ])
+        try maps.slots.upsert([
+            MapEntry(SlotKey(serviceID: 9, tier: 0, index: 0), SlotValue(endpointID: 1))
+        ])
+        try maps.endpoints.upsert([
+            MapEntry(
+                EndpointKey(serviceID: 9, endpointID: 1),
+                EndpointValue(address: IPAddress(v4: 0x0a00_0909), port: 15019))
+        ])
+    }
+
+    @Test func aServiceIsDialedThroughItsWaypoint() throws {
+        let harness = try LookupHarness()
+        try fillWithWaypoint(harness.maps)
+        let verdict = try harness.look(up: frontend)
+        #expect(verdict.reason == reason(KMESH_REASON_REDIRECTED) && verdict.isRedirected)
+        #expect(verdict.endpoint == IPAddress(v4: 0x0a00_0909) && verdict.port == 15019)
+        // An instance goes straight.
+        let client = IPAddress(v4: 0x0a00_0909)
+        try harness.maps.waypoints.upsert([MapEntry(WaypointKey(address: client), WaypointValue())])
+        let straight = try harness.look(up: frontend, client: client)
+        #expect(straight.reason == reason(KMESH_REASON_STEERED) && !straight.isRedirected)
+        #expect(straight.port == 8080)
+    }
+
+    @Test func nothingGoesAroundAWaypoint() throws {
+        let harness = try LookupHarness()
+        try fillWithWaypoint(harness.maps, instances: 0)
+        #expect(try harness.look(up: frontend).reason == reason(KMESH_REASON_NO_WAYPOINT_ENDPOINT))
+        try fillWithWaypoint(harness.maps, id: KMESH_WAYPOINT_MISSING)
+        #expect(try harness.look(up: frontend).reason == reason(KMESH_REASON_NO_WAYPOINT))
+        try fillWithWaypoint(harness.maps, id: 12)
+        #expect(try harness.look(up: frontend).reason == reason(KMESH_REASON_WAYPOINT_INCOMPLETE))
+    }
+
+    @Test func aWorkloadIsDialedThroughItsWaypoint() throws {
+        let harness = try LookupHarness()
+        try fillWithWaypoint(harness.maps)
+        let workload = IPAddress(v4: 0x0a00_0505), other = IPAddress(v4: 0x0a00_0001)
+        try harness.maps.frontends.upsert([
+            MapEntry(FrontendKey(markerOf: workload), FrontendValue(serviceID: 9))
+        ])
+        for port: UInt16 in [1, 80, 65535] {
+            let key = FrontendKey(address: workload, port: port, transport: .tcp)
+            let verdict = try harness.look(up: key, client: other)
+            #expect(verdict.reason == reason(KMESH_REASON_REDIRECTED) && verdict.port == 15019)
+        }
+        let key = FrontendKey(address: workload, port: 80, transport: .tcp)
+        let datagram = FrontendKey(address: workload, port: 80, transport: .udp)
+        let untouched = reason(KMESH_REASON_NOT_A_SERVICE)
+        #expect(try harness.look(up: datagram, client: other).reason == untouched)
+        // By itself, and by a waypoint.
+        #expect(try harness.look(up: key, client: workload).reason == untouched)
+        try harness.maps.waypoints.upsert([MapEntry(WaypointKey(address: other), WaypointValue())])
+        #expect(try harness.look(up: key, client: other).reason == untouched)
+        try harness.maps.frontends.upsert([
+            MapEntry(
+                FrontendKey(markerOf: workload), FrontendValue(serviceID: KMESH_WAYPOINT_MISSING))
+        ])
+        let third = IPAddress(v4: 0x0a00_0003)
+        #expect(try harness.look(up: key, client: third).reason == reason(KMESH_REASON_NO_WAYPOINT))
+    }
+
     @Test func anUndeclaredPortOfAServiceIsRefused() throws {
         let harness = try LookupHarness()
         try fill(harness.maps, count: 1)

@@ -25,12 +25,14 @@ final class LookupHarness {
             services: try BPFMap(try object.map("km_service"), name: "km_service"),
             slots: try BPFMap(try object.map("km_slot"), name: "km_slot"),
             tables: try BPFMap(try object.map("km_table"), name: "km_table"),
-            endpoints: try BPFMap(try object.map("km_endpoint"), name: "km_endpoint"))
+            endpoints: try BPFMap(try object.map("km_endpoint"), name: "km_endpoint"),
+            waypoints: try BPFMap(try object.map("km_waypoint"), name: "km_waypoint"))
         affinities = try BPFMap(try object.map("km_affinity"), name: "km_affinity")
     }
 
     struct Verdict: Equatable {
         var reason: UInt32
+        var isRedirected = false
         var serviceID: UInt32
         var endpoint: IPAddress
         var port: UInt16
@@ -46,14 +48,15 @@ final class LookupHarness {
         words += [
             0, UInt32(truncatingIfNeeded: socketCookie), UInt32(truncatingIfNeeded: socketCookie >> 32),
         ]
-        words += [UInt32](repeating: 0, count: 10)
+        words += [UInt32](repeating: 0, count: 12)
         let packet = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
         let run = try program.run(packet: packet)
         guard run.result == 2 else { throw Errno(EINVAL) }
         var out = [UInt32](repeating: 0, count: run.packet.count / 4)
         for (index, byte) in run.packet.enumerated() { out[index / 4] |= UInt32(byte) << (8 * (index % 4)) }
         return Verdict(
-            reason: out[20], serviceID: out[12], endpoint: IPAddress(words: out[14..<18]),
+            reason: out[21], isRedirected: out[20] == 1, serviceID: out[12],
+            endpoint: IPAddress(words: out[14..<18]),
             port: UInt16(truncatingIfNeeded: out[18]))
     }
 }

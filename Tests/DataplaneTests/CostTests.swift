@@ -142,6 +142,7 @@ extension SinkMap<FrontendKey, FrontendValue> {
             services: SinkMap<ServiceMapKey, ServiceValue>(name: "km_service"),
             slots: SinkMap<SlotKey, SlotValue>(name: "km_slot"),
             tables: SinkMap<ServiceMapKey, TableValue>(name: "km_table"),
-            endpoints: SinkMap<EndpointKey, EndpointValue>(name: "km_endpoint"))
+            endpoints: SinkMap<EndpointKey, EndpointValue>(name: "km_endpoint"),
+            waypoints: SinkMap<WaypointKey, WaypointValue>(name: "km_waypoint"))
     }
 }

@@ -36,18 +36,28 @@ public final class SandboxNode: Sendable {
 
     /// What a client in a pod sees: one dictionary for each line of `probe.py`.
     public func probe(_ pod: String, _ arguments: String...) throws -> [[String: String]] {
-        let outcome = try exec(pod, ["python3", "\(Self.fixtures)/probe.py"] + arguments)
+        try run("probe.py", in: pod, arguments)
+    }
+
+    /// The lines of another client of `Tests/Fixtures`.
+    public func run(_ script: String, in pod: String, _ arguments: [String]) throws -> [[String: String]] {
+        let outcome = try exec(pod, ["python3", "\(Self.fixtures)/\(script)"] + arguments)
         guard outcome.status == 0 else {
-            throw Failure(description: "probe: \(outcome.output)\(outcome.errors)")
+            throw Failure(description: "\(script): \(outcome.output)\(outcome.errors)")
         }
         return try Self.objects(outcome.output)
     }
 
-    /// The same, while the test goes on.
+    /// What `probe.py` says, while the test goes on.
     public func launch(_ pod: String, _ arguments: String...) throws -> Client {
+        try launch("probe.py", in: pod, arguments)
+    }
+
+    /// A script of `Tests/Fixtures`, while the test goes on.
+    public func launch(_ script: String, in pod: String, _ arguments: [String]) throws -> Client {
         try Client(
             path: Self.sandbox.path,
-            arguments: ["exec", "--name", name, manifest, pod, "--", "python3", "\(Self.fixtures)/probe.py"]
+            arguments: ["exec", "--name", name, manifest, pod, "--", "python3", "\(Self.fixtures)/\(script)"]
                 + arguments)
     }
 
@@ -100,6 +110,12 @@ public final class Client {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         try process.run()
+    }
+
+    /// Ends it.
+    public func terminate() {
+        process.terminate()
+        process.waitUntilExit()
     }
 
     public func waitUntilExit() { process.waitUntilExit() }

@@ -31,6 +31,7 @@ final class Auditor: Sendable {
         maps.slots.observeWrites { [weak self] write in self?.serviceChanged(write.key.serviceID) }
         maps.tables.observeWrites { [weak self] write in self?.serviceChanged(write.key.serviceID) }
         maps.endpoints.observeWrites { [weak self] write in self?.serviceChanged(write.key.serviceID) }
+        maps.waypoints.observeWrites { [weak self] _ in self?.serviceChanged(0) }
     }
 
     /// Begins the next update.
@@ -76,10 +77,10 @@ final class Auditor: Sendable {
 
     private func serviceChanged(_ id: UInt32) {
         state.withLock { state in
-            let keys = state.owners.filter { $0.value == id }.keys
-            if !keys.isEmpty {
-                let outcomes = Set(lookup.choices(of: id).keys)
-                for key in keys { state.seen[key, default: []].formUnion(outcomes) }
+            for (key, owner) in state.owners {
+                let waypoint = lookup.maps.services.value(of: ServiceMapKey(serviceID: owner))?.waypointID
+                guard owner == id || waypoint == id else { continue }
+                state.seen[key, default: []].formUnion(lookup.outcomes(of: key))
             }
             state.moveReaders(lookup)
         }

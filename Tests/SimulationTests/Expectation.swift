@@ -56,6 +56,17 @@ struct ExpectedPort: Hashable {
     }
 }
 
+extension ExpectedPort? {
+    /// What goes through this port of a waypoint's service leads to; `nil` is one that is not there.
+    var outcomesThrough: Set<Outcome> {
+        self.map { Set($0.outcomes.map(\.throughWaypoint)) } ?? [.noWaypoint]
+    }
+
+    var passingOutcomesThrough: Set<Outcome> {
+        self.map { Set($0.passingOutcomes.map(\.throughWaypoint)) } ?? [.noWaypoint]
+    }
+}
+
 /// A service as it should be in the maps.
 struct ExpectedService: Hashable {
     struct PortKey: Hashable {
@@ -68,11 +79,13 @@ struct ExpectedService: Hashable {
     var ports: [PortKey: ExpectedPort] = [:]
     /// Addresses by port: all of the family, unless a data plane was asked.
     var frontends: [FrontendKey: PortKey] = [:]
+    var waypoint: WaypointReference?
 
     init() {}
 
     init(_ service: Service, in world: World) {
         addresses = Set(service.addresses)
+        waypoint = service.waypoint
         for port in service.ports {
             for address in addresses {
                 let key = PortKey(port: port.port, transport: port.transport, family: address.family)
@@ -136,6 +149,21 @@ struct ExpectedService: Hashable {
 /// Services that are in force together.
 struct ExpectedMesh {
     var services: [ServiceKey: ExpectedService] = [:]
+    /// Workloads' addresses that have a waypoint.
+    var marks: [IPAddress: WaypointReference] = [:]
+    /// Addresses of waypoint instances.
+    var instances: Set<IPAddress> = []
+
+    /// The service port that a service port's connections go through; `.some(nil)` when it is not there.
+    func waypoint(of service: ExpectedService, _ port: ExpectedService.PortKey) -> ExpectedPort?? {
+        guard let waypoint = service.waypoint, port.transport == .tcp else { return .none }
+        return .some(self.port(of: waypoint, port.family))
+    }
+
+    func port(of waypoint: WaypointReference, _ family: AddressFamily) -> ExpectedPort? {
+        let key = ExpectedService.PortKey(port: waypoint.port, transport: .tcp, family: family)
+        return services[waypoint.service]?.ports[key]
+    }
 
     /// Services that have the address and port; more than one would be wrong.
     func owners(of key: FrontendKey) -> [ServiceKey] {
@@ -163,7 +191,8 @@ struct ExpectedMesh {
             sum.tables += counts.tables
             sum.endpoints += counts.endpoints
         }
-        sum.frontends += Set(services.values.flatMap(\.addresses)).count
+        sum.frontends += Set(services.values.flatMap(\.addresses)).union(marks.keys).count
+        sum.waypoints = instances.count
         return sum
     }
 }

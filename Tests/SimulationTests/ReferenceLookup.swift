@@ -5,6 +5,10 @@ import KmeshKit
 
 enum Outcome: Hashable, Sendable {
     case endpoint(IPAddress, UInt16)
+    /// An instance of the waypoint of what was dialed.
+    case redirected(IPAddress, UInt16)
+    case noWaypoint
+    case noWaypointEndpoint
     case noEndpoint
     case noLocalEndpoint
     case undeclaredPort
@@ -19,10 +23,25 @@ struct ReferenceLookup: Sendable {
     /// Everything that a program can answer to a connection, whatever number it draws.
     func outcomes(of key: FrontendKey) -> Set<Outcome> {
         guard let frontend = maps.frontends.value(of: key) else {
-            let marker = FrontendKey(markerOf: key.address)
-            return maps.frontends.value(of: marker) == nil ? [.notAService] : [.undeclaredPort]
+            guard let marker = maps.frontends.value(of: FrontendKey(markerOf: key.address)) else {
+                return [.notAService]
+            }
+            return marker.serviceID == 0 ? [.undeclaredPort] : Set(redirected(to: marker.serviceID).keys)
         }
         return Set(choices(of: frontend.serviceID).keys)
+    }
+
+    /// The choices of a waypoint's service port, as who goes through it sees them.
+    private func redirected(to id: UInt32) -> [Outcome: Int] {
+        guard id != KMESH_WAYPOINT_MISSING else { return [.noWaypoint: 1] }
+        guard let value = maps.services.value(of: ServiceMapKey(serviceID: id)) else {
+            return [.incomplete: 1]
+        }
+        var choices: [Outcome: Int] = [:]
+        for (outcome, count) in self.choices(of: id, value) {
+            choices[outcome.throughWaypoint, default: 0] += count
+        }
+        return choices
     }
 
     /// Each answer of a service with the number of slots that lead to it.
@@ -30,6 +49,10 @@ struct ReferenceLookup: Sendable {
         guard let value = maps.services.value(of: ServiceMapKey(serviceID: serviceID)) else {
             return [.incomplete: 1]
         }
+        return value.waypointID == 0 ? choices(of: serviceID, value) : redirected(to: value.waypointID)
+    }
+
+    private func choices(of serviceID: UInt32, _ value: ServiceValue) -> [Outcome: Int] {
         guard value.endpointCount > 0 else { return [refusal(value): 1] }
         var choices: [Outcome: Int] = [:]
         for (id, count) in chosen(value, of: serviceID) {
@@ -62,6 +85,17 @@ struct ReferenceLookup: Sendable {
     }
 }
 
+extension Outcome {
+    /// What it means when the service is the waypoint of what was dialed.
+    var throughWaypoint: Outcome {
+        switch self {
+        case .endpoint(let address, let port): .redirected(address, port)
+        case .noEndpoint, .noLocalEndpoint: .noWaypointEndpoint
+        default: self
+        }
+    }
+}
+
 /// A program in the middle of a lookup: each step reads one entry, and writes happen between the steps.
 struct SlowReader: Sendable {
     private enum Position: Sendable {
@@ -76,6 +110,7 @@ struct SlowReader: Sendable {
     let epoch: Int
     private var position = Position.start
     private var attempts = 0
+    private var isRedirected = false
 
     init(frontend: FrontendKey, epoch: Int) {
         self.frontend = frontend
@@ -87,13 +122,19 @@ struct SlowReader: Sendable {
         let maps = lookup.maps
         switch position {
         case .start:
-            guard let entry = maps.frontends.value(of: frontend) else {
-                return lookup.outcomes(of: frontend).first { $0 == .notAService || $0 == .undeclaredPort }
+            isRedirected = false
+            if let entry = maps.frontends.value(of: frontend) {
+                position = .service(entry.serviceID)
+            } else if let marker = maps.frontends.value(of: FrontendKey(markerOf: frontend.address)) {
+                guard marker.serviceID != 0 else { return .undeclaredPort }
+                return redirect(to: marker.serviceID)
+            } else {
+                return .notAService
             }
-            position = .service(entry.serviceID)
         case .service(let id):
             guard let value = maps.services.value(of: ServiceMapKey(serviceID: id)) else { return again() }
-            guard value.endpointCount > 0 else { return lookup.refusal(value) }
+            if value.waypointID != 0, !isRedirected { return redirect(to: value.waypointID) }
+            guard value.endpointCount > 0 else { return seen(lookup.refusal(value)) }
             position = .choice(id, value)
         case .choice(let id, let value):
             var chosen: UInt32?
@@ -109,8 +150,17 @@ struct SlowReader: Sendable {
             position = .endpoint(id, chosen)
         case .endpoint(let id, let endpointID):
             let outcome = lookup.endpoint(endpointID, of: id)
-            return outcome == .incomplete ? again() : outcome
+            return outcome == .incomplete ? again() : seen(outcome)
         }
+        return nil
+    }
+
+    private func seen(_ outcome: Outcome) -> Outcome { isRedirected ? outcome.throughWaypoint : outcome }
+
+    private mutating func redirect(to id: UInt32) -> Outcome? {
+        guard id != KMESH_WAYPOINT_MISSING else { return .noWaypoint }
+        isRedirected = true
+        position = .service(id)
         return nil
     }
 

@@ -19,11 +19,12 @@ struct Simulation {
     private let label: String
 
     init(seed: UInt64) {
-        world = World(seed: seed)
         isSmall = seed % 2 == 0
+        // Small maps have no room for the marks of workloads.
+        world = World(seed: seed, marksWorkloads: !isSmall)
         maps = InMemoryL4Maps(
             capacities: isSmall
-                ? MapCounts(frontends: 26, services: 16, slots: 30, tables: 3, endpoints: 34)
+                ? MapCounts(frontends: 26, services: 16, slots: 30, tables: 3, endpoints: 34, waypoints: 99)
                 : .defaultCapacities)
         auditor = Auditor(maps: maps, seed: seed &+ 1)
         dataplane = L4Dataplane(maps: maps.maps, localNode: World.localNode)
@@ -127,6 +128,8 @@ struct Simulation {
         }
         // A service that was removed is never rejected.
         for key in dataplane.rejections.keys { try #require(world.services[key] != nil, "\(label)") }
+        for address in World.workloadAddresses { mesh.marks[address] = world.waypoint(of: address) }
+        mesh.instances = Set(world.workloads.values.filter(\.isWaypoint).flatMap(\.addresses))
         return mesh
     }
 
@@ -144,13 +147,15 @@ struct Simulation {
                     isTerminating: false, distance: Int(endpoint.tier), weight: 1)
             }
             expected.ports[key] = observed
-            for frontend in snapshot.frontends where frontend.serviceID == port.id {
+            for frontend in snapshot.frontends
+            where frontend.serviceID == port.id && frontend.transport != nil {
                 let address = FrontendKey(
                     address: frontend.address, port: port.port, transport: port.transport)
                 expected.frontends[address] = key
             }
         }
         guard !expected.ports.isEmpty else { return nil }
+        expected.waypoint = service.waypoint
         expected.addresses = Set(service.addresses).intersection(markers)
         return expected
     }
@@ -190,23 +195,46 @@ struct Simulation {
     /// still lead to a service that loses it, and that service may be on its way to its next form.
     private func passingOutcomes(of key: FrontendKey, since first: Int) -> Set<Outcome> {
         let window = meshes[first...]
-        var outcomes: Set<Outcome> = []
+        // In full maps a waypoint may have to wait for room that what goes through it does not need.
+        var outcomes: Set<Outcome> = isSmall ? [.noWaypoint] : []
         // In full maps a service that takes over an address may have to wait for the room of the one that
         // goes.
         let owners = Set(window.map { $0.owner(of: key)?.0 })
         if isSmall, isRestarting || owners.count > 1 || owners == [nil] {
-            outcomes = [.undeclaredPort, .notAService]
+            outcomes.formUnion([.undeclaredPort, .notAService])
         }
         for mesh in window {
             guard let (service, port) = mesh.owner(of: key) else {
-                outcomes.insert(mesh.isMarked(key.address) ? .undeclaredPort : .notAService)
+                outcomes.formUnion(passingOutcomes(ofUnowned: key, mesh, window))
                 continue
             }
-            for form in window.compactMap({ $0.services[service]?.ports[port] }) {
-                outcomes.formUnion(form.passingOutcomes)
+            let forms = window.compactMap { $0.services[service] }.filter { $0.ports[port] != nil }
+            // Where a form goes straight, it may already have the endpoints of one that does not. After a
+            // restart a service may take over what was another's.
+            let names = isRestarting ? Set(window.compactMap { $0.owner(of: key)?.0 }) : []
+            let others = names.flatMap { name in window.compactMap { $0.services[name] } }
+            if port.transport != .tcp || (forms + others).contains(where: { $0.waypoint == nil }) {
+                for form in forms { outcomes.formUnion(form.ports[port]?.passingOutcomes ?? []) }
+            }
+            for form in forms {
+                for other in window {
+                    guard case .some(let waypoint) = other.waypoint(of: form, port) else { continue }
+                    outcomes.formUnion(waypoint.passingOutcomesThrough)
+                }
             }
         }
         return outcomes
+    }
+
+    private func passingOutcomes(
+        ofUnowned key: FrontendKey, _ mesh: ExpectedMesh, _ window: ArraySlice<ExpectedMesh>
+    ) -> Set<Outcome> {
+        guard let mark = mesh.marks[key.address] else {
+            return [mesh.isMarked(key.address) ? .undeclaredPort : .notAService]
+        }
+        return window.reduce(into: []) { outcomes, other in
+            outcomes.formUnion(other.port(of: mark, key.address.family).passingOutcomesThrough)
+        }
     }
 
     private func checkMaps(against mesh: ExpectedMesh, _ place: Comment) throws {
@@ -215,9 +243,15 @@ struct Simulation {
             let owners = mesh.owners(of: key)
             try #require(owners.count <= 1, "\(key) belongs to \(owners); \(place)")
             if let name = owners.first, let (_, port) = mesh.owner(of: key),
-                let expected = mesh.services[name]?.ports[port]
+                let service = mesh.services[name], let expected = service.ports[port]
             {
-                try checkPort(key, of: name, expected, lookup, place)
+                if case .some(let waypoint) = mesh.waypoint(of: service, port) {
+                    try checkRedirect(key, to: waypoint, lookup, place)
+                } else {
+                    try checkPort(key, of: name, expected, lookup, place)
+                }
+            } else if let mark = mesh.marks[key.address] {
+                try checkRedirect(key, to: mesh.port(of: mark, key.address.family), lookup, place)
             } else {
                 let outcome: Outcome = mesh.isMarked(key.address) ? .undeclaredPort : .notAService
                 try #require(lookup.outcomes(of: key) == [outcome], place)
@@ -228,6 +262,13 @@ struct Simulation {
         }
         if !hasUnknownTables { try #require(maps.counts == mesh.entryCounts, place) }
         try #require(maps.counts == dataplane.entryCounts, place)
+    }
+
+    private func checkRedirect(
+        _ key: FrontendKey, to waypoint: ExpectedPort?, _ lookup: ReferenceLookup, _ place: Comment
+    ) throws {
+        if let waypoint, waypoint.isObserved { return }
+        try #require(lookup.outcomes(of: key) == waypoint.outcomesThrough, "\(key); \(place)")
     }
 
     private func checkPort(
@@ -299,6 +340,8 @@ struct Simulation {
         let memberships = [before.workloads[uid], world.workloads[uid]].flatMap { $0?.memberships ?? [] }
         let mesh = meshes[meshes.count - 1]
         let ports = Set(memberships.map(\.service)).reduce(0) { $0 + (mesh.services[$1]?.ports.count ?? 0) }
-        try #require(writes <= 8 * ports, place)
+        // Each address may be marked or not, and be an instance's or not.
+        let addresses = [before.workloads[uid], world.workloads[uid]].flatMap { $0?.addresses ?? [] }
+        try #require(writes <= 8 * ports + 2 * addresses.count, place)
     }
 }

@@ -15,13 +15,31 @@ struct World {
     static let ports: [UInt16] = [53, 80, 443]
 
     /// Every address and port that is ever dialed.
-    static let frontends = virtualAddresses.flatMap { address in
-        ports.flatMap { port in
-            TransportProtocol.allCases.map { FrontendKey(address: address, port: port, transport: $0) }
-        }
+    static let frontends =
+        virtualAddresses.flatMap { address in
+            ports.flatMap { port in
+                TransportProtocol.allCases.map { FrontendKey(address: address, port: port, transport: $0) }
+            }
+        } + workloadAddresses.map { FrontendKey(address: $0, port: 8080, transport: .tcp) }
+
+    /// Of workloads that may have a waypoint.
+    static let workloadAddresses =
+        (0...29).map { IPAddress(v4: 0x0a01_0000 + $0) }
+        + (0...29).map { IPAddress(high: 0xfd01 << 48, low: $0) }
+
+    /// Whether workloads have waypoints, too.
+    let marksWorkloads: Bool
+
+    init(seed: UInt64, marksWorkloads: Bool) {
+        random = SplitMix64(seed: seed)
+        self.marksWorkloads = marksWorkloads
     }
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    /// The waypoint of a workload's address.
+    func waypoint(of address: IPAddress) -> WaypointReference? {
+        let claims = workloads.values.filter { $0.waypoint != nil && $0.addresses.contains(address) }
+        return claims.min { $0.uid < $1.uid }?.waypoint
+    }
 
     /// Everything, as a source says it after a restart.
     mutating func configuration() -> [ResourceChange<MeshResource>] {
@@ -61,7 +79,8 @@ struct World {
         let key = serviceKey()
         var service = services[key] ?? newService(key)
         if services[key] != nil {
-            switch number(0...5) {
+            switch number(0...6) {
+            case 6: service.waypoint = waypoint(for: key)
             case 0: service.addresses = addresses()
             case 1: service.ports = servicePorts()
             case 2: service.policy = policy()
@@ -75,9 +94,18 @@ struct World {
     }
 
     private mutating func newService(_ key: ServiceKey) -> Service {
-        Service(
+        var service = Service(
             key: key, name: key.hostname, addresses: addresses(), ports: servicePorts(), policy: policy(),
             locality: locality(), affinityTimeout: chance(0.8) ? nil : 60)
+        service.waypoint = waypoint(for: key)
+        return service
+    }
+
+    /// Two services are waypoints and go through none.
+    private mutating func waypoint(for key: ServiceKey? = nil) -> WaypointReference? {
+        guard chance(0.4), key.map({ $0.hostname < "s8" }) ?? true else { return nil }
+        let waypoint = ServiceKey(namespace: "default", hostname: chance(0.7) ? "s8" : "s9")
+        return WaypointReference(service: waypoint, port: pick(Self.ports))
     }
 
     private mutating func removeService() -> ResourceChange<MeshResource> {
@@ -90,7 +118,10 @@ struct World {
         let uid = "Pod/default/w\(number(0...24))"
         var workload = workloads[uid] ?? newWorkload(uid)
         if workloads[uid] != nil {
-            switch number(0...5) {
+            switch number(0...6) {
+            case 6:
+                workload.waypoint = marksWorkloads ? waypoint() : nil
+                workload.isWaypoint = chance(0.3)
             case 0: workload.addresses = workloadAddresses()
             case 1: workload.locality = place()
             case 2: workload.weight = weight()
@@ -107,9 +138,12 @@ struct World {
     }
 
     private mutating func newWorkload(_ uid: String) -> Workload {
-        Workload(
+        var workload = Workload(
             uid: uid, name: uid, namespace: "default", addresses: workloadAddresses(), locality: place(),
             weight: weight(), memberships: memberships())
+        workload.waypoint = marksWorkloads ? waypoint() : nil
+        workload.isWaypoint = chance(0.2)
+        return workload
     }
 
     private mutating func removeWorkload() -> ResourceChange<MeshResource> {

@@ -9,7 +9,7 @@ struct ObjectGenerator {
     mutating func flip(_ odds: Int = 2) -> Bool { below(odds) == 0 }
 
     mutating func object() -> Kubernetes.Object {
-        switch below(16) {
+        switch below(19) {
         case 0...1: .service(service())
         case 2...6: .pod(pod())
         case 7...8: .endpointSlice(slice())
@@ -17,6 +17,8 @@ struct ObjectGenerator {
         case 10: .serviceEntry(serviceEntry())
         case 11...13: .httpRoute(route())
         case 14: flip() ? .gateway(gateway()) : .referenceGrant(grant())
+        case 15: .namespace(.init(name: namespace(), labels: waypoint(2)))
+        case 16...17: .gateway(waypointGateway())
         default: .workloadEntry(workloadEntry())
         }
     }
@@ -26,6 +28,26 @@ struct ObjectGenerator {
     private mutating func labels() -> Kubernetes.Labels {
         Kubernetes.Labels(
             ["app", "version"].prefix(1 + below(2)).map { Kubernetes.Label(key: $0, value: "v\(below(3))") })
+    }
+
+    /// Labels that choose one of the services, or none, as waypoint; one time of `odds`.
+    private mutating func waypoint(_ odds: Int) -> Kubernetes.Labels {
+        guard flip(odds) else { return [:] }
+        var pairs = [
+            Kubernetes.Label(key: "istio.io/use-waypoint", value: flip(5) ? "none" : "s\(below(5))")
+        ]
+        if flip(3) {
+            pairs.append(Kubernetes.Label(key: "istio.io/use-waypoint-namespace", value: namespace()))
+        }
+        return Kubernetes.Labels(pairs)
+    }
+
+    private mutating func waypointGateway() -> Kubernetes.Gateway {
+        let scope = ["service", "workload", "all", "none", ""][below(5)]
+        return Kubernetes.Gateway(
+            namespace: namespace(), name: "s\(below(5))",
+            className: ["istio-waypoint", "kmesh-waypoint", "nginx"][below(3)],
+            labels: scope.isEmpty ? [:] : ["istio.io/waypoint-for": scope])
     }
 
     private mutating func ports() -> [Kubernetes.Port] {
@@ -47,13 +69,15 @@ struct ObjectGenerator {
             selector: flip(6) ? nil : labels())
         service.publishesNotReady = flip(6)
         service.affinityTimeout = flip(5) ? 10 : nil
+        service.waypoint = Kubernetes.WaypointChoice(waypoint(4))
         return service
     }
 
     private mutating func pod() -> Kubernetes.Pod {
         let count = below(8) == 0 ? 0 : 1
+        let labels = Kubernetes.Labels(labels().pairs + waypoint(4).pairs)
         return Kubernetes.Pod(
-            namespace: namespace(), name: "p\(below(12))", labels: labels(),
+            namespace: namespace(), name: "p\(below(12))", labels: labels,
             addresses: (0..<count).map { _ in ip(0x0a00_0000, 8) }, node: flip(3) ? "" : "n\(below(3))",
             ports: flip(10) ? [] : [.init(name: "http", transport: .tcp, number: UInt16(9000 + below(2)))],
             isReady: !flip(4), isTerminating: flip(6), isFinished: flip(10))
@@ -190,7 +214,7 @@ struct ObjectGenerator {
         var generator = ObjectGenerator(random: SplitMix64(seed: 7))
         var translator = MeshTranslator()
         var outcomes = (accepted: 0, refused: 0)
-        for _ in 0..<500 {
+        for _ in 0..<1000 {
             do {
                 _ = try translator.apply([.upsert(generator.object(), .init())])
                 outcomes.accepted += 1

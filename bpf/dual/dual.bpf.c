@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The dual engine's socket hooks. Failure means: the connection goes where the application sent it. */
+/*
+ * The dual engine's socket hooks. Failure means: the connection goes where the application sent it, unless
+ * it shall go through a waypoint.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "l4_sock_addr.h"
+#include "waypoint_metadata.h"
 
 SEC("cgroup/connect4")
 int kmesh_connect4(struct bpf_sock_addr *ctx)
@@ -71,6 +75,18 @@ int kmesh_getpeername6(struct bpf_sock_addr *ctx)
 
 	kmesh_show_dialed(ctx, false, &actual);
 	return KMESH_ALLOW;
+}
+
+SEC("sockops")
+int kmesh_sockops(struct bpf_sock_ops *ctx)
+{
+	return kmesh_tell_waypoint(ctx);
+}
+
+SEC("sk_msg")
+int kmesh_sk_msg(struct sk_msg_md *message)
+{
+	return kmesh_tell_waypoint_first(message);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

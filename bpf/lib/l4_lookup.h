@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * From an address that a client dials to the endpoint that it gets. Knows no hook, so that a test can run it.
- * Steering fails open: what cannot be decided for a fault of ours is let pass, and counted.
+ * Steering fails open: what cannot be decided for a fault of ours is let pass, and counted. What shall go
+ * through a waypoint is refused then.
  */
 #ifndef KMESH_L4_LOOKUP_H
 #define KMESH_L4_LOOKUP_H
@@ -21,7 +22,15 @@ struct kmesh_choice {
 	__u32 service_id;
 	__u32 endpoint_id;
 	struct kmesh_endpoint endpoint;
+	__u32 is_redirected; /* the service is not what was dialed, but its waypoint */
 };
+
+static __always_inline bool kmesh_same_address(const struct kmesh_address *left,
+					       const struct kmesh_address *right)
+{
+	return left->words[0] == right->words[0] && left->words[1] == right->words[1] &&
+	       left->words[2] == right->words[2] && left->words[3] == right->words[3];
+}
 
 /* A reason that is never a verdict: start again. */
 enum { KMESH_AGAIN = KMESH_REASON_RETRIED };
@@ -157,62 +166,157 @@ static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *re
 	return kmesh_read_endpoint(choice) == KMESH_FOUND ? (int)KMESH_REASON_STEERED : (int)KMESH_AGAIN;
 }
 
-static __always_inline int kmesh_choose(const struct kmesh_request *request, struct kmesh_choice *choice)
+static __always_inline enum kmesh_read kmesh_read_service(const struct kmesh_choice *choice,
+							  struct kmesh_service *service)
 {
 	struct kmesh_service_key key = { .service_id = choice->service_id };
-	struct kmesh_service service;
+
+	return KMESH_READ(&km_service, &key, service);
+}
+
+/* Whether the client is a waypoint: what comes out of one never goes into one again. */
+static __noinline int kmesh_is_waypoint(const struct kmesh_request *request)
+{
+	struct kmesh_waypoint waypoint;
+
+	return request ? KMESH_READ(&km_waypoint, &request->client, &waypoint) : KMESH_TORN;
+}
+
+/*
+ * Puts the waypoint in the place of what was dialed. Returns KMESH_REASON_REDIRECTED, or
+ * KMESH_REASON_FROM_WAYPOINT when the connection goes on as if there were none.
+ */
+static __always_inline int kmesh_redirect(const struct kmesh_request *request, __u32 waypoint_id,
+					  struct kmesh_choice *choice)
+{
+	switch (kmesh_is_waypoint(request)) {
+	case KMESH_FOUND:
+		return KMESH_REASON_FROM_WAYPOINT;
+	case KMESH_ABSENT:
+		break;
+	default:
+		choice->is_redirected = 1;
+		return KMESH_AGAIN;
+	}
+	if (waypoint_id == KMESH_WAYPOINT_MISSING)
+		return KMESH_REASON_NO_WAYPOINT;
+	choice->service_id = waypoint_id;
+	choice->is_redirected = 1;
+	return KMESH_REASON_REDIRECTED;
+}
+
+static __always_inline int kmesh_choose_from(const struct kmesh_request *request,
+					     const struct kmesh_service *service, struct kmesh_choice *choice)
+{
 	int reason;
 
-	if (KMESH_READ(&km_service, &key, &service) != KMESH_FOUND)
-		return KMESH_AGAIN;
-	if (!service.endpoint_count)
-		return service.flags & KMESH_SERVICE_STRICT ? KMESH_REASON_NO_LOCAL_ENDPOINT :
-							      KMESH_REASON_NO_ENDPOINT;
-
+	if (!service->endpoint_count) {
+		if (choice->is_redirected)
+			return KMESH_REASON_NO_WAYPOINT_ENDPOINT;
+		return service->flags & KMESH_SERVICE_STRICT ? KMESH_REASON_NO_LOCAL_ENDPOINT :
+							       KMESH_REASON_NO_ENDPOINT;
+	}
 	if (request->socket_cookie) {
 		reason = kmesh_choose_by_session(request, choice);
 		if (reason != KMESH_AGAIN)
 			return reason;
 	}
-	if (service.flags & KMESH_SERVICE_AFFINITY) {
+	if (service->flags & KMESH_SERVICE_AFFINITY) {
 		struct kmesh_affinity_key client = { .client = request->client,
 						     .service_id = choice->service_id };
 		__u32 now_s = bpf_ktime_get_ns() / 1000000000;
 
-		reason = kmesh_choose_by_client(&client, service.affinity_timeout_s, now_s, choice);
+		reason = kmesh_choose_by_client(&client, service->affinity_timeout_s, now_s, choice);
 		if (reason == KMESH_AGAIN) {
-			reason = kmesh_choose_by_policy(request, &service, choice);
+			reason = kmesh_choose_by_policy(request, service, choice);
 			if (reason == KMESH_REASON_STEERED)
 				kmesh_remember_client(&client, choice->endpoint_id, now_s);
 		}
 	} else {
-		reason = kmesh_choose_by_policy(request, &service, choice);
+		reason = kmesh_choose_by_policy(request, service, choice);
 	}
 	if (reason != KMESH_AGAIN && request->socket_cookie)
 		kmesh_remember_session(request, choice);
 	return reason;
 }
 
-/* One reading of the maps, which an update may cross. */
-static __always_inline int kmesh_l4_attempt(const struct kmesh_request *request, struct kmesh_choice *choice)
+static __always_inline int kmesh_choose(const struct kmesh_request *request, struct kmesh_choice *choice)
 {
-	struct kmesh_frontend_key marker = { .address = request->frontend.address };
-	struct kmesh_frontend frontend;
+	struct kmesh_service service;
+	int reason;
 
-	switch (KMESH_READ(&km_frontend, &request->frontend, &frontend)) {
+	if (kmesh_read_service(choice, &service) != KMESH_FOUND)
+		return KMESH_AGAIN;
+	/* User space gives none to a service of UDP. A waypoint's own is not looked at. */
+	if (service.waypoint_id && !choice->is_redirected) {
+		reason = kmesh_redirect(request, service.waypoint_id, choice);
+		if (reason == KMESH_REASON_FROM_WAYPOINT)
+			kmesh_count(KMESH_REASON_FROM_WAYPOINT);
+		else if (reason != KMESH_REASON_REDIRECTED)
+			return reason;
+		else if (kmesh_read_service(choice, &service) != KMESH_FOUND)
+			return KMESH_AGAIN;
+	}
+	reason = kmesh_choose_from(request, &service, choice);
+	if (choice->is_redirected &&
+	    (reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY))
+		return KMESH_REASON_REDIRECTED;
+	return reason;
+}
+
+/*
+ * The address is no service's port. A workload that has a waypoint is dialed through it, unless by itself.
+ * Returns KMESH_REASON_REDIRECTED with the waypoint's service in the choice, or a verdict.
+ */
+static __always_inline int kmesh_find_marked(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	struct kmesh_frontend_key key = { .address = request->frontend.address };
+	struct kmesh_frontend marker;
+	int reason;
+
+	switch (KMESH_READ(&km_frontend, &key, &marker)) {
 	case KMESH_FOUND:
-		choice->service_id = frontend.service_id;
-		return kmesh_choose(request, choice);
+		break;
 	case KMESH_ABSENT:
-		if (!bpf_map_lookup_elem(&km_frontend, &marker))
-			return KMESH_REASON_NOT_A_SERVICE;
-		/* The port is there before the mark: both may have come since the first look. */
-		return bpf_map_lookup_elem(&km_frontend, &request->frontend) ?
-			       (int)KMESH_AGAIN :
-			       (int)KMESH_REASON_UNDECLARED_PORT;
+		return KMESH_REASON_NOT_A_SERVICE;
 	default:
 		return KMESH_AGAIN;
 	}
+	/* The port is there before the mark: both may have come since the first look. */
+	if (!marker.service_id)
+		return bpf_map_lookup_elem(&km_frontend, &request->frontend) ?
+			       (int)KMESH_AGAIN :
+			       (int)KMESH_REASON_UNDECLARED_PORT;
+	if (request->frontend.protocol != IPPROTO_TCP ||
+	    kmesh_same_address(&request->client, &request->frontend.address))
+		return KMESH_REASON_NOT_A_SERVICE;
+	reason = kmesh_redirect(request, marker.service_id, choice);
+	if (reason != KMESH_REASON_FROM_WAYPOINT)
+		return reason;
+	kmesh_count(KMESH_REASON_FROM_WAYPOINT);
+	return KMESH_REASON_NOT_A_SERVICE;
+}
+
+/* One reading of the maps, which an update may cross. */
+static __always_inline int kmesh_l4_attempt(const struct kmesh_request *request, struct kmesh_choice *choice)
+{
+	struct kmesh_frontend frontend;
+	int reason;
+
+	choice->is_redirected = 0;
+	switch (KMESH_READ(&km_frontend, &request->frontend, &frontend)) {
+	case KMESH_FOUND:
+		choice->service_id = frontend.service_id;
+		break;
+	case KMESH_ABSENT:
+		reason = kmesh_find_marked(request, choice);
+		if (reason != KMESH_REASON_REDIRECTED)
+			return reason;
+		break;
+	default:
+		return KMESH_AGAIN;
+	}
+	return kmesh_choose(request, choice);
 }
 
 /* The verdict on one connection or datagram. The caller counts it. */
@@ -227,7 +331,7 @@ static __noinline int kmesh_l4_lookup(const struct kmesh_request *request, struc
 			return reason;
 		kmesh_count(KMESH_REASON_RETRIED);
 	}
-	return KMESH_REASON_INCOMPLETE;
+	return choice->is_redirected ? KMESH_REASON_WAYPOINT_INCOMPLETE : KMESH_REASON_INCOMPLETE;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The L4 maps. User space writes the first six; capacities are those of limits.h or of the daemon's flags. */
+/* The L4 maps. User space writes the first seven; capacities are of limits.h or of the daemon's flags. */
 #ifndef KMESH_L4_MAPS_H
 #define KMESH_L4_MAPS_H
 
@@ -52,6 +52,14 @@ struct {
 	__type(key, struct kmesh_enrolled_key);
 	__type(value, struct kmesh_enrolled);
 } km_enrolled SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KMESH_WAYPOINTS_MAX);
+	__type(key, struct kmesh_address);
+	__type(value, struct kmesh_waypoint);
+} km_waypoint SEC(".maps");
 
 /* Evicts the least recently used: evictions are what was counted as created and is not there any more. */
 struct {

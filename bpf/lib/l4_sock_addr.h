@@ -4,6 +4,7 @@
 #define KMESH_L4_SOCK_ADDR_H
 
 #include "l4_lookup.h"
+#include "peer.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -11,16 +12,6 @@ struct {
 	__type(key, struct kmesh_udp_reply_key);
 	__type(value, struct kmesh_udp_reply);
 } km_udp_reply SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kmesh_peer);
-} km_peer SEC(".maps");
-
-/* Set by the loader. */
-const volatile struct kmesh_l4_settings kmesh_settings = {};
 
 enum { KMESH_ALLOW = 1, KMESH_REFUSE = 0 };
 
@@ -76,13 +67,6 @@ static __always_inline void kmesh_store(struct bpf_sock_addr *ctx, bool is_v4,
 	ctx->user_port = bpf_htons(port);
 }
 
-static __always_inline bool kmesh_same_address(const struct kmesh_address *left,
-					       const struct kmesh_address *right)
-{
-	return left->words[0] == right->words[0] && left->words[1] == right->words[1] &&
-	       left->words[2] == right->words[2] && left->words[3] == right->words[3];
-}
-
 /* IPPROTO_TCP or IPPROTO_UDP, or 0 for what is not steered. Multipath TCP dials like TCP. */
 static __always_inline __u8 kmesh_transport(struct bpf_sock_addr *ctx)
 {
@@ -125,6 +109,10 @@ static __always_inline int kmesh_conclude(int reason)
 		}
 		break;
 	case KMESH_REASON_UNDECLARED_PORT:
+	case KMESH_REASON_NO_WAYPOINT:
+	case KMESH_REASON_NO_WAYPOINT_ENDPOINT:
+	case KMESH_REASON_WAYPOINT_INCOMPLETE:
+	case KMESH_REASON_NO_METADATA:
 		break;
 	default:
 		kmesh_count(reason);
@@ -138,7 +126,7 @@ static __always_inline int kmesh_conclude(int reason)
 static __always_inline bool kmesh_is_steered(int reason)
 {
 	return reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY ||
-	       reason == KMESH_REASON_STEERED_SESSION;
+	       reason == KMESH_REASON_STEERED_SESSION || reason == KMESH_REASON_REDIRECTED;
 }
 
 /* The verdict on what the hook's socket dials. */
@@ -176,6 +164,12 @@ static __always_inline bool kmesh_is_resolver_probe(struct bpf_sock_addr *ctx,
 	       bpf_map_lookup_elem(&km_frontend, &tcp);
 }
 
+/* Whether a waypoint can be told what the socket dials. Multipath TCP sends no messages by its subflows. */
+static __always_inline bool kmesh_can_convey(struct bpf_sock *sk, const struct kmesh_peer *peer)
+{
+	return peer && (kmesh_settings.metadata & KMESH_METADATA_OPTION || !kmesh_mptcp(sk));
+}
+
 static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 					 const struct kmesh_sock_address *dialed)
 {
@@ -189,16 +183,19 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 	if (!kmesh_is_steered(reason)) {
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
-			bpf_sk_storage_delete(&km_peer, sk);
+			kmesh_forget_peer(sk);
 		return kmesh_conclude(reason);
 	}
-	peer = sk ? bpf_sk_storage_get(&km_peer, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+	peer = sk ? kmesh_make_peer(sk) : 0;
+	if (choice.is_redirected && (!sk || !kmesh_can_convey(sk, peer)))
+		return kmesh_conclude(KMESH_REASON_NO_METADATA);
 	if (peer) {
 		peer->frontend_address = dialed->address;
 		peer->frontend_port = dialed->port;
 		peer->endpoint_address = choice.endpoint.address;
 		peer->endpoint_port = choice.endpoint.port;
 		peer->service_id = choice.service_id;
+		peer->redirect = choice.is_redirected ? KMESH_REDIRECT_CONNECTING : KMESH_NOT_REDIRECTED;
 	} else {
 		kmesh_count(KMESH_REASON_NO_PEER_STORAGE);
 	}

@@ -33,6 +33,7 @@ int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts);
 
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type);
 int kmesh_bpf_link_update(int link, int program);
+int kmesh_bpf_program_attach(int program, int target, __u32 attach_type);
 int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *instructions, __u32 count);
 
 /* Runs a program on a packet of `size` bytes, which it may change in place. */

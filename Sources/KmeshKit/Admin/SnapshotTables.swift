@@ -1,3 +1,5 @@
+internal import CKmeshABI
+
 /// Snapshots and states as tables for people: sorted, so that two dumps can be compared.
 extension EngineSnapshot {
     /// The sections asked for, each under its name when there are several.
@@ -26,13 +28,15 @@ extension EngineSnapshot {
     }
 
     private var serviceTable: String {
-        var table = TextTable(["SERVICE", "PORT", "FAMILY", "ID", "POLICY", "TIER", "AFFINITY", "ENDPOINTS"])
+        var table = TextTable([
+            "SERVICE", "PORT", "FAMILY", "ID", "POLICY", "TIER", "AFFINITY", "ENDPOINTS", "WAYPOINT",
+        ])
         for service in sortedServices {
             table.add([
                 service.service, service.portText, service.family.text, "\(service.id)",
                 service.policy.rawValue,
                 "\(service.tier)", service.affinityTimeout.map { "\($0)s" } ?? "-",
-                "\(service.endpointCount)",
+                "\(service.endpointCount)", service.waypointText,
             ])
         }
         return table.text
@@ -61,10 +65,12 @@ extension EngineSnapshot {
             )
         }
         for frontend in sorted {
-            let port = frontend.transport.map { "\(frontend.port)/\($0.name)" } ?? "any other"
+            let isRefused = frontend.serviceID == 0 || frontend.serviceID == KMESH_WAYPOINT_MISSING
+            let port =
+                frontend.transport.map { "\(frontend.port)/\($0.name)" }
+                ?? (frontend.serviceID == 0 ? "any other" : "any")
             table.add([
-                frontend.address.description, port,
-                frontend.serviceID == 0 ? "refused" : "\(frontend.serviceID)",
+                frontend.address.description, port, isRefused ? "refused" : "\(frontend.serviceID)",
             ])
         }
         return table.text
@@ -104,6 +110,10 @@ extension EngineSnapshot {
 
 extension ServiceSnapshot {
     fileprivate var portText: String { "\(port)/\(transport.name)" }
+
+    fileprivate var waypointText: String {
+        waypoint.map { isWaypointInForce ? $0 : "\($0) (not in force: refused)" } ?? "-"
+    }
 }
 
 extension AddressFamily {

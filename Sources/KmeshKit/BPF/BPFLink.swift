@@ -32,10 +32,11 @@ public struct BPFLink: ~Copyable {
     }
 }
 
-/// The socket address hooks of a cgroup.
+/// The hooks of a cgroup at which the data plane has programs.
 public enum CgroupHook: String, CaseIterable, Sendable {
-    // Order matters when attaching: what shows the dialed address comes before what rewrites it.
-    case getpeername4, getpeername6, recvmsg4, recvmsg6, sendmsg4, sendmsg6, connect4, connect6
+    // Order matters when attaching: what shows the dialed address comes before what rewrites it,
+    // and what tells a waypoint where a connection goes before what sends it there.
+    case getpeername4, getpeername6, recvmsg4, recvmsg6, sendmsg4, sendmsg6, sockops, connect4, connect6
 
     public var name: String { rawValue }
 
@@ -47,6 +48,7 @@ public enum CgroupHook: String, CaseIterable, Sendable {
         case .recvmsg6: BPF_CGROUP_UDP6_RECVMSG.rawValue
         case .sendmsg4: BPF_CGROUP_UDP4_SENDMSG.rawValue
         case .sendmsg6: BPF_CGROUP_UDP6_SENDMSG.rawValue
+        case .sockops: BPF_CGROUP_SOCK_OPS.rawValue
         case .connect4: BPF_CGROUP_INET4_CONNECT.rawValue
         case .connect6: BPF_CGROUP_INET6_CONNECT.rawValue
         }

@@ -8,6 +8,15 @@ public struct BPFProgram: ~Copyable {
         self.descriptor = descriptor
     }
 
+    /// Runs it for the messages of every socket that comes into a map of sockets from now on, instead of the
+    /// program before it. The attachment lives as long as the map.
+    public static func attach(
+        _ program: borrowing FileDescriptor, toSocketsOf map: borrowing FileDescriptor
+    ) throws(BPFError) {
+        let result = kmesh_bpf_program_attach(program.number, map.number, BPF_SK_MSG_VERDICT.rawValue)
+        guard result >= 0 else { throw .failed("attach a program to a map of sockets", Errno(-result)) }
+    }
+
     public struct Run: Sendable {
         /// What the program returned.
         public var result: UInt32

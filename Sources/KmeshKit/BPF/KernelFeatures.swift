@@ -48,12 +48,27 @@ public enum KernelFeatures {
         KernelProbe("batched map operations", since: "5.6") {
             emptyBatch()
         },
+        KernelProbe("TCP header options by programs", since: "5.10") {
+            load(
+                BPF_CGROUP_SOCK_OPS,
+                [move(2, 12), move(3, 0), call(BPF_FUNC_reserve_hdr_opt), move(0, 1), exit],
+                BPF_PROG_TYPE_SOCK_OPS)
+        },
+        KernelProbe("type information of the kernel (CONFIG_DEBUG_INFO_BTF)", since: "5.2") {
+            Files.exists("/sys/kernel/btf/vmlinux") ? 0 : -ENOENT
+        },
     ]
 
-    /// Loads a program for a socket address hook and lets it go again.
-    private static func load(_ hook: bpf_attach_type, _ instructions: [bpf_insn]) -> Int32 {
+    /// Whether sockets of Multipath TCP can be made.
+    public static var hasMultipathTCP: Bool { Files.exists("/proc/sys/net/mptcp/enabled") }
+
+    /// Loads a program for a hook and lets it go again.
+    private static func load(
+        _ hook: bpf_attach_type, _ instructions: [bpf_insn],
+        _ type: bpf_prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR
+    ) -> Int32 {
         let result = unsafe kmesh_bpf_program_load(
-            BPF_PROG_TYPE_CGROUP_SOCK_ADDR.rawValue, hook.rawValue, instructions, UInt32(instructions.count))
+            type.rawValue, hook.rawValue, instructions, UInt32(instructions.count))
         if result >= 0 { close(result) }
         return result
     }

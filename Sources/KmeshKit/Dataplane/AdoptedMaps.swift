@@ -6,7 +6,12 @@ struct AdoptedMaps: Sendable {
     let occupancy: MapCounts
     private var frontends: [FrontendKey: FrontendValue]
     private var damagedFrontends: [FrontendKey]
+    /// Addresses of waypoint instances.
+    let waypoints: Set<IPAddress>
+    private let damagedWaypoints: [WaypointKey]
     private var ports: [UInt32: AdoptedPort] = [:]
+    /// Ids that something is sent to as its waypoint's.
+    private var waypointIDs: Set<UInt32> = []
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
 
@@ -15,7 +20,13 @@ struct AdoptedMaps: Sendable {
         let frontends = try maps.frontends.contents()
         self.frontends = frontends.entries
         damagedFrontends = frontends.damaged
-        for value in frontends.entries.values { references[value.serviceID, default: 0] += 1 }
+        for (key, value) in frontends.entries where !key.isMarker {
+            references[value.serviceID, default: 0] += 1
+        }
+        let waypoints = try maps.waypoints.contents()
+        self.waypoints = Set(waypoints.entries.keys.map(\.address))
+        damagedWaypoints = waypoints.damaged
+        occupancy.waypoints = waypoints.entries.count + waypoints.damaged.count
         occupancy.frontends = frontends.entries.count + frontends.damaged.count
         let services = try maps.services.contents()
         for (key, value) in services.entries {
@@ -43,6 +54,8 @@ struct AdoptedMaps: Sendable {
         }
         occupancy.endpoints = endpoints.entries.count + endpoints.damaged.count
         self.occupancy = occupancy
+        waypointIDs = Set(redirects.values)
+        for case .found(let value) in ports.values.map(\.value) { waypointIDs.insert(value.waypointID) }
         for id in ports.keys { ports[id]?.sort() }
     }
 
@@ -62,21 +75,34 @@ struct AdoptedMaps: Sendable {
     var serviceIDs: Set<UInt32> {
         var ids = Set(ports.keys)
         for value in frontends.values { ids.insert(value.serviceID) }
-        ids.remove(0)
-        return ids
+        for port in ports.values {
+            if case .found(let value) = port.value { ids.insert(value.waypointID) }
+        }
+        return ids.subtracting([0, KMESH_WAYPOINT_MISSING])
+    }
+
+    /// Addresses that are marked with a waypoint.
+    var redirects: [IPAddress: UInt32] {
+        var redirects: [IPAddress: UInt32] = [:]
+        for (key, value) in frontends where key.isMarker && value.serviceID != 0 {
+            redirects[key.address] = value.serviceID
+        }
+        return redirects
     }
 
     /// What is there of `service`: the ids that its addresses and ports lead to. `repairs` removes what is
-    /// damaged or not referred to.
-    mutating func claim(_ service: Service, repairs: inout MapChanges) -> AppliedService? {
+    /// damaged or not referred to. What was a waypoint's is only for one that `isWaypoint`.
+    mutating func claim(
+        _ service: Service, isWaypoint: Bool, repairs: inout MapChanges
+    ) -> AppliedService? {
         var applied = AppliedService()
         for port in service.ports {
             for family in AddressFamily.allCases {
                 let key = ServicePortKey(port: port.port, transport: port.transport, family: family)
                 let addresses = Set(service.addresses.filter { $0.family == family }).sorted()
-                guard applied.port(key) == nil, let state = claim(key, addresses, repairs: &repairs) else {
-                    continue
-                }
+                guard applied.port(key) == nil,
+                    let state = claim(key, addresses, isWaypoint: isWaypoint, repairs: &repairs)
+                else { continue }
                 applied.ports.append(state)
             }
         }
@@ -84,11 +110,12 @@ struct AdoptedMaps: Sendable {
         applied.addresses = service.ownAddresses.filter { address in
             frontends[FrontendKey(markerOf: address)]?.serviceID == 0
         }
+        applied.waypoint = service.waypoint
         return applied.isEmpty ? nil : applied
     }
 
     private mutating func claim(
-        _ key: ServicePortKey, _ addresses: [IPAddress], repairs: inout MapChanges
+        _ key: ServicePortKey, _ addresses: [IPAddress], isWaypoint: Bool, repairs: inout MapChanges
     ) -> ServicePortState? {
         func frontend(_ address: IPAddress) -> FrontendKey {
             FrontendKey(address: address, port: key.port, transport: key.transport)
@@ -97,6 +124,8 @@ struct AdoptedMaps: Sendable {
             guard let id = frontends[frontend(address)]?.serviceID, id != 0,
                 let found = ports[id], found.value != .absent
             else { continue }
+            // Who goes through it must not reach the endpoints of another service.
+            guard isWaypoint || !waypointIDs.contains(id) else { continue }
             let own = addresses.filter { frontends[frontend($0)]?.serviceID == id }
             // Another frontend that leads to the id may be another service's by now: it must not reach the
             // endpoints of this one, so this one gets a new id.
@@ -108,12 +137,14 @@ struct AdoptedMaps: Sendable {
         return nil
     }
 
-    /// The removal of all that nobody claimed; `table` has the markers that are still wanted.
+    /// The removal of all that nobody claimed; `table` has the markers that are still wanted. Marks of
+    /// workloads' addresses are not among it.
     func garbage(besides table: FrontendTable) -> MapChanges {
         var changes = MapChanges()
         let unclaimed = frontends.filter { key, value in
-            !(key.isMarker && value.serviceID == 0 && table.markers[key.address] != nil)
+            !(key.isMarker && (value.serviceID != 0 || table.markers[key.address] != nil))
         }
+        changes.waypoints.removes = damagedWaypoints.sorted { $0.address < $1.address }
         changes.frontends.removes = (unclaimed.keys + damagedFrontends).sorted { left, right in
             (left.transport, left.address, left.port) < (right.transport, right.address, right.port)
         }

@@ -3,6 +3,8 @@ struct AppliedService: Hashable, Sendable {
     /// Those that are the service's alone: sorted, each once; each has a marker.
     var addresses: [IPAddress] = []
     var ports: [ServicePortState] = []
+    /// Where its connections go through.
+    var waypoint: WaypointReference?
 
     var isEmpty: Bool { addresses.isEmpty && ports.isEmpty }
 

@@ -5,12 +5,41 @@ struct FrontendTable: Sendable {
     fileprivate(set) var owners: [FrontendKey: UInt32] = [:]
     /// How many services have the address.
     fileprivate(set) var markers: [IPAddress: Int] = [:]
+    /// The waypoint's service port that a workload's address is marked with, where it is no service's.
+    private(set) var redirects: [IPAddress: UInt32] = [:]
 
     /// Takes over what was found in the map after a restart, where it is what the service would have written.
     mutating func adopt(_ service: AppliedService) {
         for (key, id) in service.frontends { owners[key] = id }
         for address in service.addresses { markers[address, default: 0] += 1 }
     }
+
+    /// The same for the marks of workloads' addresses.
+    mutating func adopt(redirects found: [IPAddress: UInt32]) { redirects = found }
+
+    /// Marks a workload's address with its waypoint; `nil` takes the mark away. A service's mark stays.
+    mutating func redirect(
+        _ address: IPAddress, to waypointID: UInt32?,
+        _ batch: inout MapBatch<MapEntry<FrontendKey, FrontendValue>>
+    ) {
+        let old = redirects[address]
+        guard old != waypointID else { return }
+        redirects[address] = waypointID
+        guard markers[address] == nil else { return }
+        if let waypointID {
+            batch.upserts.append(
+                MapEntry(FrontendKey(markerOf: address), FrontendValue(serviceID: waypointID)))
+            batch.insertions += old == nil ? 1 : 0
+        } else {
+            batch.removes.append(FrontendKey(markerOf: address))
+        }
+    }
+
+    /// Whether a mark of the address takes an entry that is not there yet.
+    func isUnmarked(_ address: IPAddress) -> Bool { markers[address] == nil && redirects[address] == nil }
+
+    /// What the marks of all addresses are.
+    var marks: [IPAddress: UInt32] { redirects.merging(markers.mapValues { _ in 0 }) { $1 } }
 }
 
 /// What the services of one update give up and claim. `table` is always the one that the update starts from.
@@ -44,7 +73,7 @@ struct FrontendClaims {
     /// How many entries of the map `service` adds to those that are there or claimed.
     func insertions(of service: AppliedService, in table: FrontendTable) -> Int {
         let keys = service.frontends.count { key, _ in table.owners[key] == nil && claimed[key] == nil }
-        let markers = service.addresses.count { table.markers[$0] == nil && (markerChanges[$0] ?? 0) == 0 }
+        let markers = service.addresses.count { table.isUnmarked($0) && (markerChanges[$0] ?? 0) == 0 }
         return keys + markers
     }
 
@@ -80,9 +109,14 @@ struct FrontendClaims {
             table.markers[address] = new == 0 ? nil : new
             if old == 0, new > 0 {
                 batch.upserts.append(MapEntry(FrontendKey(markerOf: address), FrontendValue(serviceID: 0)))
-                batch.insertions += 1
+                batch.insertions += table.redirects[address] == nil ? 1 : 0
             } else if old > 0, new == 0 {
-                batch.removes.append(FrontendKey(markerOf: address))
+                if let waypointID = table.redirects[address] {
+                    batch.upserts.append(
+                        MapEntry(FrontendKey(markerOf: address), FrontendValue(serviceID: waypointID)))
+                } else {
+                    batch.removes.append(FrontendKey(markerOf: address))
+                }
             }
         }
         return batch

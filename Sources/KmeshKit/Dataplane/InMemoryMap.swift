@@ -141,13 +141,14 @@ public struct MapFault: Sendable {
     }
 }
 
-/// The five L4 maps in memory.
+/// The L4 maps in memory.
 public struct InMemoryL4Maps: Sendable {
     public let frontends: InMemoryMap<FrontendKey, FrontendValue>
     public let services: InMemoryMap<ServiceMapKey, ServiceValue>
     public let slots: InMemoryMap<SlotKey, SlotValue>
     public let tables: InMemoryMap<ServiceMapKey, TableValue>
     public let endpoints: InMemoryMap<EndpointKey, EndpointValue>
+    public let waypoints: InMemoryMap<WaypointKey, WaypointValue>
 
     public init(capacities: MapCounts = .defaultCapacities) {
         frontends = InMemoryMap(name: "km_frontend", capacity: capacities.frontends)
@@ -155,22 +156,25 @@ public struct InMemoryL4Maps: Sendable {
         slots = InMemoryMap(name: "km_slot", capacity: capacities.slots)
         tables = InMemoryMap(name: "km_table", capacity: capacities.tables)
         endpoints = InMemoryMap(name: "km_endpoint", capacity: capacities.endpoints)
+        waypoints = InMemoryMap(name: "km_waypoint", capacity: capacities.waypoints)
     }
 
     /// The same maps as what an engine takes.
     public var maps: L4Maps {
-        L4Maps(frontends: frontends, services: services, slots: slots, tables: tables, endpoints: endpoints)
+        L4Maps(
+            frontends: frontends, services: services, slots: slots, tables: tables, endpoints: endpoints,
+            waypoints: waypoints)
     }
 
     public var counts: MapCounts {
         MapCounts(
             frontends: frontends.count, services: services.count, slots: slots.count, tables: tables.count,
-            endpoints: endpoints.count)
+            endpoints: endpoints.count, waypoints: waypoints.count)
     }
 
     public var writeCount: Int {
         frontends.writeCount + services.writeCount + slots.writeCount + tables.writeCount
-            + endpoints.writeCount
+            + endpoints.writeCount + waypoints.writeCount
     }
 
     public func setFault(_ fault: MapFault?) {
@@ -179,5 +183,6 @@ public struct InMemoryL4Maps: Sendable {
         slots.setFault(fault)
         tables.setFault(fault)
         endpoints.setFault(fault)
+        waypoints.setFault(fault)
     }
 }

@@ -45,7 +45,7 @@ extension L4Dataplane {
             return Transition(key: key, old: old, new: AppliedService(), changes: changes, newIDs: [])
         }
         let wanted = try ServiceProjection(locality: locality).project(service, workloads: workloads)
-        var new = AppliedService(addresses: service.ownAddresses, ports: [])
+        var new = AppliedService(addresses: service.ownAddresses, ports: [], waypoint: service.waypoint)
         var changes = MapChanges()
         var newIDs: [UInt32] = []
         for port in wanted {
@@ -123,6 +123,7 @@ extension L4Dataplane {
             rejections[transition.key] = settlement.refused[index]
             guard settlement.refused[index] == nil else { continue }
             inForce[transition.key] = transition.new.isEmpty ? nil : transition.new
+            noteWaypoints(transition)
             for port in transition.old?.ports ?? [] where transition.new.port(port.key) == nil {
                 forget(port.id)
             }
@@ -131,6 +132,15 @@ extension L4Dataplane {
         changes.frontends = settlement.claims.commit(to: &frontends)
         reconciler.enqueue(changes)
         return settlement.refused
+    }
+
+    /// What a service goes through, and what goes through it, may have to be found again.
+    private mutating func noteWaypoints(_ transition: Transition) {
+        waypoints.assign(
+            transition.key, from: transition.old?.waypoint, to: inForce[transition.key]?.waypoint)
+        let ids = { (service: AppliedService?) in service?.ports.map(\.id) ?? [] }
+        guard ids(transition.old) != ids(transition.new) else { return }
+        waypoints.touchDependents(of: transition.key)
     }
 
     private mutating func forget(_ serviceID: UInt32) {

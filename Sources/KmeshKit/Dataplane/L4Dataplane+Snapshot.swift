@@ -1,19 +1,25 @@
 /// What is in force at L4, as values for people and tools.
+internal import CKmeshABI
 
 extension L4Dataplane {
     /// Adds services and frontends, sorted.
     public func describe(in snapshot: inout EngineSnapshot) {
         for (key, service) in inForce.sorted(by: { $0.key < $1.key }) {
-            for port in service.ports { snapshot.services.append(port.snapshot(of: key)) }
+            for port in service.ports {
+                var described = port.snapshot(of: key)
+                described.waypoint = port.value.waypointID == 0 ? nil : service.waypoint?.description
+                described.isWaypointInForce = port.value.waypointID != KMESH_WAYPOINT_MISSING
+                snapshot.services.append(described)
+            }
         }
         for (key, id) in frontends.owners {
             let transport = TransportProtocol(rawValue: key.transport)
             snapshot.frontends.append(
                 FrontendSnapshot(address: key.address, port: key.port, transport: transport, serviceID: id))
         }
-        for address in frontends.markers.keys {
+        for (address, id) in frontends.marks {
             snapshot.frontends.append(
-                FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: 0))
+                FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: id))
         }
         snapshot.frontends.sort {
             ($0.address, $0.port, $0.transport?.rawValue ?? 0)

@@ -10,7 +10,7 @@ extension L4Dataplane {
         let texts = EntryTexts(of: self)
         var differences = compare(
             KMESH_MAP_FRONTEND, try maps.frontends.contents(), wantedFrontends(), key: texts.frontend,
-            value: { $1.serviceID == 0 ? "the mark of an address" : texts.service($1.serviceID) })
+            value: { texts.frontend($0, $1) })
         differences += compare(
             KMESH_MAP_SERVICE, try maps.services.contents(), wantedServices(),
             key: { texts.service($0.serviceID) }, value: { texts.value($1) })
@@ -23,6 +23,9 @@ extension L4Dataplane {
             KMESH_MAP_ENDPOINT, try maps.endpoints.contents(), wantedEndpoints(),
             key: { "\(texts.service($0.serviceID)) endpoint \($0.endpointID)" },
             value: { texts.socketAddress($1.address, $1.port) })
+        differences += compare(
+            KMESH_MAP_WAYPOINT, try maps.waypoints.contents(), wantedWaypoints(),
+            key: { "\($0.address)" }, value: { _, _ in "a waypoint's address" })
         return differences
     }
 
@@ -32,10 +35,15 @@ extension L4Dataplane {
 
     private func wantedFrontends() -> [FrontendKey: FrontendValue] {
         var wanted = frontends.owners.mapValues { FrontendValue(serviceID: $0) }
-        for address in frontends.markers.keys {
-            wanted[FrontendKey(markerOf: address)] = FrontendValue(serviceID: 0)
+        for (address, id) in frontends.marks {
+            wanted[FrontendKey(markerOf: address)] = FrontendValue(serviceID: id)
         }
         return wanted
+    }
+
+    private func wantedWaypoints() -> [WaypointKey: WaypointValue] {
+        let keys = waypoints.known.map { (WaypointKey(address: $0), WaypointValue()) }
+        return Dictionary(uniqueKeysWithValues: keys)
     }
 
     private func wantedServices() -> [ServiceMapKey: ServiceValue] {
@@ -144,6 +152,15 @@ private struct EntryTexts {
         return "\(socketAddress(key.address, key.port))/\(transport)"
     }
 
+    func frontend(_ key: FrontendKey, _ value: FrontendValue) -> String {
+        guard key.isMarker else { return service(value.serviceID) }
+        return value.serviceID == 0 ? "the mark of an address" : "through \(waypoint(value.serviceID))"
+    }
+
+    private func waypoint(_ id: UInt32) -> String {
+        id == KMESH_WAYPOINT_MISSING ? "a waypoint that is not in force" : service(id)
+    }
+
     func value(_ value: ServiceValue) -> String {
         let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
         var text = policy.map(\.rawValue) ?? "unknown policy \(value.policy)"
@@ -152,6 +169,7 @@ private struct EntryTexts {
             text += ", affinity \(value.affinityTimeout) s"
         }
         if value.flags & KMESH_SERVICE_STRICT.rawValue != 0 { text += ", none where its locality asks" }
+        if value.waypointID != 0 { text += ", through \(waypoint(value.waypointID))" }
         return text
     }
 

@@ -7,6 +7,7 @@ public struct L4Dataplane: Sendable {
     var workloads = WorkloadStore()
     var inForce: [ServiceKey: AppliedService] = [:]
     var frontends = FrontendTable()
+    var waypoints = WaypointTable()
     var reconciler: MapReconciler
     var ids = NumericIDs()
     var names: [UInt32: ServiceKey] = [:]
@@ -38,14 +39,18 @@ public struct L4Dataplane: Sendable {
         _ changes: [ResourceChange<MeshResource>]
     ) -> (rejected: [RejectedResource], writes: Int) {
         var affected = ServiceKeyList()
-        for change in changes { record(change, &affected) }
+        var uids: [String] = []
+        for change in changes {
+            record(change, &affected)
+            if case .upsert(.workload(let workload)) = change { uids.append(workload.uid) }
+        }
         let found = takeOver()
         let order = planningOrder(affected.keys, withWaiting: changes.contains(where: \.concernsServices))
         let writes = reconcile(order, found: found)
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
-        return (rejected, writes)
+        return (rejected + unplacedWorkloads(uids), writes)
     }
 
     /// Writes again what a map refused for the moment. Returns the number of writes.
@@ -67,13 +72,16 @@ public struct L4Dataplane: Sendable {
     private mutating func reconcile(_ keys: [ServiceKey], found: [ServiceKey]) -> Int {
         var keys = keys
         var writes = 0
+        var isTriedAgain: Bool
         repeat {
             plan(keys)
             consolidate(found)
+            settleWaypoints()
             let tally = reconciler.flush()
             writes += tally.writes
-            keys = tally.removals.total > 0 ? rejections.keys.sorted() : []
-        } while !keys.isEmpty
+            keys = rejections.keys.sorted()
+            isTriedAgain = tally.removals.total > 0 && (!keys.isEmpty || waypoints.waitsForRoom)
+        } while isTriedAgain
         return writes
     }
 
@@ -82,12 +90,14 @@ public struct L4Dataplane: Sendable {
         case .upsert(.service(let service)):
             if services.upsert(service) { affected.insert(service.key) }
         case .upsert(.workload(let workload)):
+            waypoints.replace(workloads[workload.uid], with: workload)
             for key in workloads.upsert(workload) where services[key] != nil { affected.insert(key) }
         case .upsert(.node(let node)):
             move(node.name, to: Locality(region: node.region, zone: node.zone, node: localNode), &affected)
         case .remove(.service(let key)):
             if services.remove(key) { affected.insert(key) }
         case .remove(.workload(let uid)):
+            waypoints.replace(workloads[uid], with: nil)
             for key in workloads.remove(uid: uid) where services[key] != nil { affected.insert(key) }
         case .remove(.node(let name)):
             move(name, to: Locality(node: localNode), &affected)
@@ -108,15 +118,20 @@ public struct L4Dataplane: Sendable {
         adopted = nil
         var changes = MapChanges()
         var taken: [ServiceKey] = []
+        let named = waypoints.named(by: services.keys.compactMap { services[$0]?.waypoint })
         for key in services.keys.sorted() {
-            guard let service = services[key], let applied = found.claim(service, repairs: &changes) else {
-                continue
-            }
+            guard let service = services[key],
+                let applied = found.claim(
+                    service, isWaypoint: named.contains(key), repairs: &changes)
+            else { continue }
             inForce[key] = applied
             frontends.adopt(applied)
+            waypoints.assign(key, from: nil, to: applied.waypoint)
             for port in applied.ports { names[port.id] = key }
             taken.append(key)
         }
+        frontends.adopt(redirects: found.redirects)
+        waypoints.adopt(found, taken)
         for id in found.serviceIDs where names[id] == nil { ids.release(id) }
         changes.append(found.garbage(besides: frontends))
         reconciler.enqueue(changes)

@@ -57,24 +57,30 @@ public struct ServiceValue: MapWords {
     public var endpointCount: UInt32
     /// Seconds.
     public var affinityTimeout: UInt32
+    /// The service port of its waypoint; 0: none, `KMESH_WAYPOINT_MISSING`: one that is not in force.
+    public var waypointID: UInt32
 
-    public init(policy: UInt32, flags: UInt32, tier: UInt32, endpointCount: UInt32, affinityTimeout: UInt32) {
+    public init(
+        policy: UInt32, flags: UInt32, tier: UInt32, endpointCount: UInt32, affinityTimeout: UInt32,
+        waypointID: UInt32 = 0
+    ) {
         self.policy = policy
         self.flags = flags
         self.tier = tier
         self.endpointCount = endpointCount
         self.affinityTimeout = affinityTimeout
+        self.waypointID = waypointID
     }
 
-    public static var wordCount: Int { 5 }
+    public static var wordCount: Int { 6 }
     public static var isSealed: Bool { true }
     public func append(to words: inout [UInt32]) {
-        words += [policy, flags, tier, endpointCount, affinityTimeout]
+        words += [policy, flags, tier, endpointCount, affinityTimeout, waypointID]
     }
     public init(words: ArraySlice<UInt32>) {
         let first = words.startIndex
         (policy, flags, tier) = (words[first], words[first + 1], words[first + 2])
-        (endpointCount, affinityTimeout) = (words[first + 3], words[first + 4])
+        (endpointCount, affinityTimeout, waypointID) = (words[first + 3], words[first + 4], words[first + 5])
     }
 }
 
@@ -174,6 +180,26 @@ public struct EnrolledValue: MapWords {
     public init(words: ArraySlice<UInt32>) { address = IPAddress(words: words.prefix(4)) }
 }
 
+/// An address of a waypoint instance.
+public struct WaypointKey: MapWords {
+    public var address: IPAddress
+    public init(address: IPAddress) { self.address = address }
+
+    public static var wordCount: Int { 4 }
+    public func append(to words: inout [UInt32]) { address.append(to: &words) }
+    public init(words: ArraySlice<UInt32>) { address = IPAddress(words: words) }
+}
+
+/// That the key is there says it all.
+public struct WaypointValue: MapWords {
+    public init() {}
+
+    public static var wordCount: Int { 1 }
+    public static var isSealed: Bool { true }
+    public func append(to words: inout [UInt32]) { words.append(0) }
+    public init(words: ArraySlice<UInt32>) {}
+}
+
 /// The L4 maps that user space writes, behind the seam that tests replace.
 public struct L4Maps: Sendable {
     public var frontends: any KeyValueMap<FrontendKey, FrontendValue>
@@ -181,18 +207,21 @@ public struct L4Maps: Sendable {
     public var slots: any KeyValueMap<SlotKey, SlotValue>
     public var tables: any KeyValueMap<ServiceMapKey, TableValue>
     public var endpoints: any KeyValueMap<EndpointKey, EndpointValue>
+    public var waypoints: any KeyValueMap<WaypointKey, WaypointValue>
 
     public init(
         frontends: any KeyValueMap<FrontendKey, FrontendValue>,
         services: any KeyValueMap<ServiceMapKey, ServiceValue>,
         slots: any KeyValueMap<SlotKey, SlotValue>,
         tables: any KeyValueMap<ServiceMapKey, TableValue>,
-        endpoints: any KeyValueMap<EndpointKey, EndpointValue>
+        endpoints: any KeyValueMap<EndpointKey, EndpointValue>,
+        waypoints: any KeyValueMap<WaypointKey, WaypointValue>
     ) {
         self.frontends = frontends
         self.services = services
         self.slots = slots
         self.tables = tables
         self.endpoints = endpoints
+        self.waypoints = waypoints
     }
 }

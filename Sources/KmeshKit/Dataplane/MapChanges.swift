@@ -45,24 +45,26 @@ struct MapBatch<Entry: KeyedEntry>: Sendable {
     }
 }
 
-/// The writes to all five maps.
+/// The writes to all maps.
 struct MapChanges: Sendable {
     var frontends = MapBatch<MapEntry<FrontendKey, FrontendValue>>()
     var services = MapBatch<MapEntry<ServiceMapKey, ServiceValue>>()
     var slots = MapBatch<MapEntry<SlotKey, SlotValue>>()
     var tables = MapBatch<TablePlan>()
     var endpoints = MapBatch<MapEntry<EndpointKey, EndpointValue>>()
+    var waypoints = MapBatch<MapEntry<WaypointKey, WaypointValue>>()
 
     var isEmpty: Bool { count == 0 }
 
     var count: Int {
         frontends.count + services.count + slots.count + tables.count + endpoints.count
+            + waypoints.count
     }
 
     var insertions: MapCounts {
         MapCounts(
             frontends: frontends.insertions, services: services.insertions, slots: slots.insertions,
-            tables: tables.insertions, endpoints: endpoints.insertions)
+            tables: tables.insertions, endpoints: endpoints.insertions, waypoints: waypoints.insertions)
     }
 
     mutating func append(_ other: MapChanges) {
@@ -71,5 +73,6 @@ struct MapChanges: Sendable {
         slots.append(other.slots)
         tables.append(other.tables)
         endpoints.append(other.endpoints)
+        waypoints.append(other.waypoints)
     }
 }

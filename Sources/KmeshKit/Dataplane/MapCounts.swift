@@ -7,13 +7,18 @@ public struct MapCounts: Hashable, Sendable {
     public var slots: Int
     public var tables: Int
     public var endpoints: Int
+    public var waypoints: Int
 
-    public init(frontends: Int = 0, services: Int = 0, slots: Int = 0, tables: Int = 0, endpoints: Int = 0) {
+    public init(
+        frontends: Int = 0, services: Int = 0, slots: Int = 0, tables: Int = 0, endpoints: Int = 0,
+        waypoints: Int = 0
+    ) {
         self.frontends = frontends
         self.services = services
         self.slots = slots
         self.tables = tables
         self.endpoints = endpoints
+        self.waypoints = waypoints
     }
 
     /// The capacities of `bpf/include/kmesh/abi/limits.h`.
@@ -21,7 +26,7 @@ public struct MapCounts: Hashable, Sendable {
         MapCounts(
             frontends: Int(KMESH_FRONTENDS_MAX), services: Int(KMESH_SERVICES_MAX),
             slots: Int(KMESH_ENDPOINTS_MAX), tables: Int(KMESH_TABLES_MAX),
-            endpoints: Int(KMESH_ENDPOINTS_MAX))
+            endpoints: Int(KMESH_ENDPOINTS_MAX), waypoints: Int(KMESH_WAYPOINTS_MAX))
     }
 
     static func += (left: inout MapCounts, right: MapCounts) {
@@ -30,6 +35,7 @@ public struct MapCounts: Hashable, Sendable {
         left.slots += right.slots
         left.tables += right.tables
         left.endpoints += right.endpoints
+        left.waypoints += right.waypoints
     }
 
     static func -= (left: inout MapCounts, right: MapCounts) {
@@ -38,6 +44,7 @@ public struct MapCounts: Hashable, Sendable {
         left.slots -= right.slots
         left.tables -= right.tables
         left.endpoints -= right.endpoints
+        left.waypoints -= right.waypoints
     }
 
     static func + (left: MapCounts, right: MapCounts) -> MapCounts {
@@ -47,7 +54,7 @@ public struct MapCounts: Hashable, Sendable {
     }
 
     /// Of all maps together.
-    public var total: Int { frontends + services + slots + tables + endpoints }
+    public var total: Int { frontends + services + slots + tables + endpoints + waypoints }
 
     /// The map that `additions` do not fit into when the maps hold `self`, as the reason for a refusal.
     func shortage(adding additions: MapCounts, capacities: MapCounts) -> String? {
@@ -57,6 +64,7 @@ public struct MapCounts: Hashable, Sendable {
             ("km_slot", "endpoints", slots, additions.slots, capacities.slots),
             ("km_table", "tables", tables, additions.tables, capacities.tables),
             ("km_endpoint", "endpoints", endpoints, additions.endpoints, capacities.endpoints),
+            ("km_waypoint", "waypoints", waypoints, additions.waypoints, capacities.waypoints),
         ]
         for (map, flag, held, added, capacity) in rows where added > 0 && held + added > capacity {
             return "needs \(added) more entries in map \(map), which holds \(held) of \(capacity): "

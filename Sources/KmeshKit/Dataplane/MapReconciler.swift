@@ -1,3 +1,5 @@
+internal import CKmeshABI
+
 /// Writes changes to the L4 maps in an order that is safe for programs that read at the same time: what is
 /// referred to is there before the reference, and goes after it. What cannot be written waits, in the same
 /// order.
@@ -25,7 +27,8 @@ struct MapReconciler: Sendable {
     var capacities: MapCounts {
         MapCounts(
             frontends: maps.frontends.capacity, services: maps.services.capacity, slots: maps.slots.capacity,
-            tables: maps.tables.capacity, endpoints: maps.endpoints.capacity)
+            tables: maps.tables.capacity, endpoints: maps.endpoints.capacity,
+            waypoints: maps.waypoints.capacity)
     }
 
     /// Adds changes that the next flush makes, after and instead of those that wait.
@@ -34,9 +37,11 @@ struct MapReconciler: Sendable {
         occupancy.frontends -= pending.frontends.supersede(with: changes.frontends)
         pending.frontends.orderMarkers()
         occupancy.services -= pending.services.supersede(with: changes.services)
+        pending.services.orderRedirects()
         occupancy.slots -= pending.slots.supersede(with: changes.slots)
         occupancy.tables -= pending.tables.supersede(with: changes.tables)
         occupancy.endpoints -= pending.endpoints.supersede(with: changes.endpoints)
+        occupancy.waypoints -= pending.waypoints.supersede(with: changes.waypoints)
     }
 
     /// Writes what waits, until a write fails for good.
@@ -57,6 +62,8 @@ struct MapReconciler: Sendable {
             tally.writes = writer.writes
             occupancy -= tally.removals
         }
+        // Who is a waypoint is known before anything is sent to one, and until nothing is any more.
+        try writer.upsert(&pending.waypoints.upserts, into: maps.waypoints)
         try writer.upsert(&pending.endpoints.upserts, into: maps.endpoints)
         try writer.upsertTables(&pending.tables.upserts, into: maps.tables)
         try writer.upsert(&pending.slots.upserts, into: maps.slots)
@@ -67,7 +74,21 @@ struct MapReconciler: Sendable {
         try writer.remove(&pending.slots.removes, from: maps.slots, &tally.removals.slots)
         try writer.remove(&pending.tables.removes, from: maps.tables, &tally.removals.tables)
         try writer.remove(&pending.endpoints.removes, from: maps.endpoints, &tally.removals.endpoints)
+        try writer.remove(&pending.waypoints.removes, from: maps.waypoints, &tally.removals.waypoints)
     }
+}
+
+extension MapBatch<MapEntry<ServiceMapKey, ServiceValue>> {
+    /// A waypoint's service is there before those that name it.
+    fileprivate mutating func orderRedirects() {
+        guard upserts.contains(where: \.value.isRedirected) else { return }
+        upserts = upserts.filter { !$0.value.isRedirected } + upserts.filter(\.value.isRedirected)
+    }
+}
+
+extension ServiceValue {
+    /// Whether it names another entry of the map.
+    var isRedirected: Bool { waypointID != 0 && waypointID != KMESH_WAYPOINT_MISSING }
 }
 
 extension MapBatch<MapEntry<FrontendKey, FrontendValue>> {

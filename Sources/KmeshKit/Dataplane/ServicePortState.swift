@@ -94,6 +94,13 @@ struct ServicePortState: Hashable, Sendable {
                 }))
     }
 
+    /// Sends its connections to another service port: 0 is none.
+    mutating func redirect(to waypointID: UInt32, _ changes: inout MapChanges) {
+        guard value.waypointID != waypointID else { return }
+        value.waypointID = waypointID
+        changes.services.upserts.append(MapEntry(ServiceMapKey(serviceID: id), value))
+    }
+
     /// The changes that remove the port, all but those of frontends.
     func removal() -> MapChanges {
         var changes = MapChanges()
@@ -240,7 +247,7 @@ extension ServicePortState {
         let new = ServiceValue(
             policy: wanted.policy.mapValue, flags: flags, tier: UInt32(best),
             endpointCount: UInt32(chosen.lazy.filter { $0.tier == best }.count),
-            affinityTimeout: wanted.affinityTimeout ?? 0)
+            affinityTimeout: wanted.affinityTimeout ?? 0, waypointID: value.waypointID)
         guard new != value || !isInMaps else { return }
         changes.services.upserts = [MapEntry(ServiceMapKey(serviceID: id), new)]
         changes.services.insertions = isInMaps ? 0 : 1

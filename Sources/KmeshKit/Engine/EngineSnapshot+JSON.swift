@@ -63,6 +63,8 @@ extension ServiceSnapshot {
         writer.member("policy", .string(policy.rawValue))
         writer.member("tier", JSONValue(tier))
         writer.member("affinitySeconds", affinityTimeout.map { JSONValue($0) } ?? .null)
+        writer.member("waypoint", waypoint.map { .string($0) } ?? .null)
+        writer.member("waypointInForce", waypoint == nil ? .null : .bool(isWaypointInForce))
         writer.member("endpointCount", JSONValue(endpointCount))
         if withEndpoints { writer.list("endpoints", endpoints, \.json) }
         writer.endObject()
@@ -85,6 +87,9 @@ extension ServiceSnapshot {
             transport: try reader.transport("protocol"), family: family, policy: policy,
             tier: try reader.integer("tier"), affinityTimeout: try reader.optionalInteger("affinitySeconds"),
             endpoints: endpoints, endpointCount: try reader.integer("endpointCount"))
+        guard reader.contains("waypoint") else { return }
+        waypoint = try reader.string("waypoint")
+        isWaypointInForce = try reader.bool("waypointInForce")
     }
 }
 

@@ -34,6 +34,10 @@ public struct ServiceSnapshot: Hashable, Sendable {
     public var tier: UInt32
     /// ClientIP affinity, in seconds.
     public var affinityTimeout: UInt32?
+    /// The service port that connections go through.
+    public var waypoint: String?
+    /// Whether it is there to take them; if not, they are refused.
+    public var isWaypointInForce = true
     public var endpoints: [EndpointSnapshot]
     /// Endpoints of all tiers, also where the list itself was left out.
     public var endpointCount: UInt64
@@ -41,7 +45,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
     public init(
         id: UInt32, service: String, port: UInt16, transport: TransportProtocol, family: AddressFamily,
         policy: LoadBalancingPolicy, tier: UInt32, affinityTimeout: UInt32? = nil,
-        endpoints: [EndpointSnapshot],
+        waypoint: String? = nil, endpoints: [EndpointSnapshot],
         endpointCount: UInt64? = nil
     ) {
         self.id = id
@@ -52,6 +56,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
         self.policy = policy
         self.tier = tier
         self.affinityTimeout = affinityTimeout
+        self.waypoint = waypoint
         self.endpoints = endpoints
         self.endpointCount = endpointCount ?? UInt64(endpoints.count)
     }
@@ -77,10 +82,11 @@ public struct EndpointSnapshot: Hashable, Sendable {
 
 public struct FrontendSnapshot: Hashable, Sendable {
     public var address: IPAddress
-    /// 0 with no transport: the mark of a service's address, which lets undeclared ports be refused.
+    /// 0 with no transport: the mark of an address. A service's lets undeclared ports be refused; a
+    /// workload's sends TCP connections through a waypoint.
     public var port: UInt16
     public var transport: TransportProtocol?
-    /// The service port's id; 0 for the mark of an address.
+    /// The service port's id; for the mark of an address 0, or a waypoint's.
     public var serviceID: UInt32
 
     public init(address: IPAddress, port: UInt16, transport: TransportProtocol?, serviceID: UInt32) {

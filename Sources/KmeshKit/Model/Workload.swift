@@ -11,6 +11,8 @@ public struct Workload: Hashable, Sendable {
     public var memberships: [Membership]
     /// Where traffic to its own addresses goes through.
     public var waypoint: WaypointReference?
+    /// Whether it is an instance of a waypoint: its own traffic goes through none.
+    public var isWaypoint = false
 
     public init(
         uid: String, name: String, namespace: String, addresses: [IPAddress], locality: Locality = Locality(),

@@ -5,6 +5,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case steered = 0
     case steeredByAffinity = 1
     case steeredBySession = 2
+    case redirected = 3
 
     case notEnrolled = 8
     case notAService = 9
@@ -15,10 +16,17 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case noEndpoint = 16
     case noLocalEndpoint = 17
     case undeclaredPort = 18
+    case noWaypoint = 19
+    case noWaypointEndpoint = 20
+    case waypointIncomplete = 21
+    case noMetadata = 22
 
     case incomplete = 24
     case noPeerStorage = 25
     case noUDPReply = 26
+    case optionNotSent = 27
+    case tlvNotSent = 28
+    case messageDropped = 29
 
     case retried = 32
     case affinityCreated = 33
@@ -29,6 +37,9 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case replyTranslated = 38
     case peerTranslated = 39
     case udpReplyCreated = 40
+    case fromWaypoint = 41
+    case optionSent = 42
+    case tlvSent = 43
 
     /// How many numbers the counters have room for.
     public static var limit: Int { Int(KMESH_REASON_MAX.rawValue) }
@@ -39,6 +50,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .steered: "steered"
         case .steeredByAffinity: "steered_by_affinity"
         case .steeredBySession: "steered_by_session"
+        case .redirected: "redirected"
         case .notEnrolled: "not_enrolled"
         case .notAService: "not_a_service"
         case .otherProtocol: "other_protocol"
@@ -47,9 +59,16 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .noEndpoint: "no_endpoint"
         case .noLocalEndpoint: "no_local_endpoint"
         case .undeclaredPort: "undeclared_port"
+        case .noWaypoint: "no_waypoint"
+        case .noWaypointEndpoint: "no_waypoint_endpoint"
+        case .waypointIncomplete: "waypoint_incomplete"
+        case .noMetadata: "no_metadata"
         case .incomplete: "incomplete"
         case .noPeerStorage: "no_peer_storage"
         case .noUDPReply: "no_udp_reply"
+        case .optionNotSent: "option_not_sent"
+        case .tlvNotSent: "tlv_not_sent"
+        case .messageDropped: "message_dropped"
         case .retried: "retried"
         case .affinityCreated: "affinity_created"
         case .affinityExpired: "affinity_expired"
@@ -59,6 +78,9 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .replyTranslated: "reply_translated"
         case .peerTranslated: "peer_translated"
         case .udpReplyCreated: "udp_reply_created"
+        case .fromWaypoint: "from_waypoint"
+        case .optionSent: "option_sent"
+        case .tlvSent: "tlv_sent"
         }
     }
 
@@ -68,6 +90,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .steered: "Sent to an endpoint of the service."
         case .steeredByAffinity: "Sent to the endpoint that ClientIP affinity remembers for the client."
         case .steeredBySession: "Sent to the endpoint that this UDP socket already talks to."
+        case .redirected: "Sent to an instance of the waypoint of what was dialed."
         case .notEnrolled: "Untouched: the network namespace is not enrolled."
         case .notAService: "Untouched: the address belongs to no service."
         case .otherProtocol: "Untouched: neither TCP nor UDP."
@@ -77,10 +100,22 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .noEndpoint: "Refused: the service has no healthy endpoint."
         case .noLocalEndpoint: "Refused: no endpoint where the service's strict locality asks for one."
         case .undeclaredPort: "Refused: the service does not declare the port."
+        case .noWaypoint: "Refused: its waypoint is not in force, at least not in the address family."
+        case .noWaypointEndpoint: "Refused: its waypoint has no healthy instance."
+        case .waypointIncomplete:
+            "Refused: the maps were incomplete in every attempt to find its waypoint; see kmeshctl verify."
+        case .noMetadata:
+            "Refused: the waypoint could not be told what was dialed; see --waypoint-metadata."
         case .incomplete: "Let pass: the maps were incomplete in every attempt; see kmeshctl verify."
         case .noPeerStorage:
             "Steered, but getpeername will show the endpoint: no memory for the socket's storage."
         case .noUDPReply: "Steered, but replies will show the endpoint: the reply could not be noted."
+        case .optionNotSent:
+            "Sent to a waypoint by a SYN without room for the option: the TLV alone has to do."
+        case .tlvNotSent:
+            "Sent to a waypoint without a TLV (bytes went first, or a map was full): the option has to do."
+        case .messageDropped:
+            "A send() to a waypoint failed with EACCES: no memory for the TLV before its bytes."
         case .retried: "An update crossed the reading of the maps, and it was read again."
         case .affinityCreated: "ClientIP affinity was noted for a client."
         case .affinityExpired: "A client came back after the affinity's timeout."
@@ -90,6 +125,9 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .replyTranslated: "A datagram shows the address that was dialed as its sender."
         case .peerTranslated: "A connected socket shows the address that was dialed as its peer."
         case .udpReplyCreated: "The way back of a UDP socket's datagrams was noted."
+        case .fromWaypoint: "A waypoint dialed something that has one, and was not redirected."
+        case .optionSent: "A SYN told a waypoint what was dialed."
+        case .tlvSent: "A TLV before the first bytes told a waypoint what was dialed."
         }
     }
 }

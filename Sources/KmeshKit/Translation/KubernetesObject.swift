@@ -58,7 +58,7 @@ extension Kubernetes {
         case pod(Pod)
         case endpointSlice(EndpointSlice)
         case node(Node)
-        case namespace(name: String)
+        case namespace(Namespace)
         indirect case serviceEntry(ServiceEntry)
         indirect case workloadEntry(WorkloadEntry)
         indirect case gateway(Gateway)
@@ -72,7 +72,7 @@ extension Kubernetes {
             case .endpointSlice(let slice):
                 ObjectKey(.endpointSlice, namespace: slice.namespace, name: slice.name)
             case .node(let node): ObjectKey(.node, name: node.name)
-            case .namespace(let name): ObjectKey(.namespace, name: name)
+            case .namespace(let namespace): ObjectKey(.namespace, name: namespace.name)
             case .serviceEntry(let entry):
                 ObjectKey(.serviceEntry, namespace: entry.namespace, name: entry.name)
             case .workloadEntry(let entry): entry.key

@@ -13,6 +13,8 @@ extension Kubernetes {
         public var transport: TransportProtocol?
         public var name: String
         public var target: TargetPort
+        /// Not declared, but there because of what the service is. No slice lists it.
+        public var isImplied = false
         public var applicationProtocol: ApplicationProtocol
 
         public init(
@@ -58,6 +60,7 @@ extension Kubernetes {
         public var localityMode: LocalityPreference.Mode?
         /// The load balancer's addresses were left out, as only some sources may use them.
         public var hidesLoadBalancer = false
+        public var waypoint: WaypointChoice?
 
         public init(
             namespace: String, name: String, form: Form = .clusterIP, addresses: [IPAddress] = [],
@@ -108,6 +111,7 @@ extension Kubernetes {
         public var endpoints: [Endpoint]
         /// Selects pods and workload entries of the namespace.
         public var selector: Labels?
+        public var waypoint: WaypointChoice?
 
         public init(
             namespace: String, name: String, hosts: [String], addresses: [IPAddress] = [], ports: [Port] = [],

@@ -26,6 +26,8 @@ extension Kubernetes {
         public var isTerminating: Bool
         /// Its containers have ended for good; its address may belong to another pod.
         public var isFinished: Bool
+        /// Its addresses are the node's.
+        public var usesHostNetwork = false
 
         public init(
             namespace: String, name: String, labels: Labels = [:], addresses: [IPAddress] = [],

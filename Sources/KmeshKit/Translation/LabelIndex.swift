@@ -8,6 +8,9 @@ struct LabelIndex: Sendable {
         var members: [Slot] = []
         /// Services whose selector picks this group.
         var services: [Slot] = []
+        /// What the labels say of a waypoint, and what is wrong with that.
+        var waypoint: Kubernetes.WaypointChoice?
+        var waypointProblem: String?
         /// Memberships of the members by what else they depend on. Few, as replicas are alike.
         var memberships: [MembershipCase: [Membership]] = [:]
 
@@ -38,6 +41,9 @@ struct LabelIndex: Sendable {
     private(set) var groups = SlotTable<Group>()
     private var slots: [GroupKey: Slot] = [:]
     private var groupsByPair: [Pair: [Slot]] = [:]
+    private var groupsByNamespace: [String: [Slot]] = [:]
+    /// Groups whose labels name a Gateway as waypoint.
+    private var groupsByGateway: [Kubernetes.ObjectKey: [Slot]] = [:]
     /// Services by one pair of their selector, the one that fewest services had.
     private var servicesByPair: [Pair: [Slot]] = [:]
     private var anchors: [Slot: Pair] = [:]
@@ -59,8 +65,11 @@ struct LabelIndex: Sendable {
             groups[group].members.append(workload)
             return (group, false)
         }
-        let group = groups.insert(Group(key: key, members: [workload]))
+        let waypoint = Kubernetes.WaypointChoice(labels)
+        let group = groups.insert(Group(key: key, members: [workload], waypoint: waypoint))
         slots[key] = group
+        groupsByNamespace.append(group, to: namespace)
+        if let gateway = waypoint?.gateway(in: namespace) { groupsByGateway.append(group, to: gateway) }
         for label in labels.pairs {
             let pair = Pair(namespace: namespace, label: label)
             groupsByPair.append(group, to: pair)
@@ -79,11 +88,23 @@ struct LabelIndex: Sendable {
         guard groups[group].members.isEmpty else { return [] }
         let gone = groups[group]
         slots[gone.key] = nil
+        groupsByNamespace.removeOne(group, from: gone.key.namespace)
+        if let gateway = gone.waypoint?.gateway(in: gone.key.namespace) {
+            groupsByGateway.removeOne(group, from: gateway)
+        }
         for label in gone.key.labels.pairs {
             groupsByPair.removeOne(group, from: Pair(namespace: gone.key.namespace, label: label))
         }
         groups.remove(group)
         return gone.services
+    }
+
+    /// Groups whose labels name the Gateway as waypoint.
+    func groups(naming gateway: Kubernetes.ObjectKey) -> [Slot] { groupsByGateway[gateway] ?? [] }
+
+    /// Groups of the namespace whose labels say nothing of a waypoint.
+    func groupsWithoutWaypoint(in namespace: String) -> [Slot] {
+        (groupsByNamespace[namespace] ?? []).filter { groups[$0].waypoint == nil }
     }
 
     // MARK: Services

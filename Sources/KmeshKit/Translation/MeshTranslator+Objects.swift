@@ -80,16 +80,20 @@ extension MeshTranslator {
         step.upsertedServices.insert(slot)
         markRoutes(to: record.key)
         slots[record.key] = new == nil ? nil : slot
-        let definition = new.map { define($0) }
         services[slot].object = new
-        if let before = record.definition, let definition, before.hasMembers(as: definition) {
-            services[slot].definition = definition
-            return
-        }
+        indexWaypoint(of: slot, from: record.object, to: new)
+        install(new.map { define($0) }, at: slot)
+    }
+
+    /// Gives a service another meaning.
+    mutating func install(_ definition: ServiceDefinition?, at slot: Slot) {
+        let record = services[slot]
+        services[slot].definition = definition
+        if record.definition?.model?.addresses != definition?.model?.addresses { markUsers(of: slot) }
+        if let before = record.definition, let definition, before.hasMembers(as: definition) { return }
         // Members under the old selector lose what members under the new one get.
         markMembers(of: slot)
         labels.remove(service: slot, groups: record.groups)
-        services[slot].definition = definition
         services[slot].groups = []
         if let selector = definition?.selector {
             services[slot].groups = labels.insert(
@@ -98,9 +102,11 @@ extension MeshTranslator {
         markMembers(of: slot)
     }
 
-    private func define(_ object: ServiceRecord.Object) -> ServiceDefinition {
+    func define(_ object: ServiceRecord.Object) -> ServiceDefinition {
         switch object {
-        case .service(let service): ServiceDefinition(service, clusterDomain: clusterDomain)
+        case .service(let service):
+            ServiceDefinition(
+                service, clusterDomain: clusterDomain, isWaypoint: isWaypointService(object.key))
         case .entry(let entry): ServiceDefinition(entry)
         }
     }
@@ -208,9 +214,12 @@ extension MeshTranslator {
         step.slices.formUnion(old.slices)
     }
 
-    mutating func setNamespace(_ name: String, _ origin: Kubernetes.Origin?) {
-        step.log.append(.namespace(name, namespaces[name]))
-        namespaces[name] = origin
+    mutating func setNamespace(_ name: String, _ new: NamespaceRecord?) {
+        let old = namespaces[name]
+        step.log.append(.namespace(name, old))
+        namespaces[name] = new
+        namespaces[name]?.waypointProblem = old?.waypoint == new?.waypoint ? old?.waypointProblem : nil
+        if old?.waypoint != new?.waypoint { markNamespace(name) }
     }
 }
 

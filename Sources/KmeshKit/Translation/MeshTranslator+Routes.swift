@@ -10,6 +10,7 @@ extension MeshTranslator {
         guard old?.object != new?.object else { return }
         step.gateways.insert(key)
         markRoutes(to: key)
+        waypointChanged(from: old?.object, to: new?.object)
     }
 
     mutating func setGrant(_ key: Kubernetes.ObjectKey, _ new: GrantRecord?) {

@@ -79,7 +79,7 @@ extension MeshTranslator {
     mutating func emitServices(into translation: inout Translation) {
         for slot in step.services.sorted() {
             let record = services[slot]
-            let model = record.definition?.model
+            let model = modelWithWaypoint(of: slot, into: &translation)
             // A host that another object took over in this step is not gone.
             if let before = record.emitted, before.key != model?.key, owners[before.key] == nil {
                 translation.changes.append(.remove(.service(before.key)))

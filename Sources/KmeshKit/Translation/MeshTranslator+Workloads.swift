@@ -6,16 +6,19 @@ extension MeshTranslator {
         for slot in step.workloads.sorted() {
             let record = workloads[slot]
             let new = record.object.flatMap { emission(of: $0, group: record.group) }
+            if let object = record.object {
+                warn(of: record.group, object, record.origin, into: &translation)
+            }
             guard new != record.emitted else { continue }
             workloads[slot].emitted = new
             if let new, let key = record.object?.key {
-                translation.changes.append(
-                    .upsert(
-                        .workload(
-                            Workload(
-                                uid: key.workloadUID, name: key.name, namespace: key.namespace,
-                                addresses: new.addresses, locality: new.locality, weight: new.weight,
-                                memberships: new.memberships))))
+                var workload = Workload(
+                    uid: key.workloadUID, name: key.name, namespace: key.namespace,
+                    addresses: new.addresses, locality: new.locality, weight: new.weight,
+                    memberships: new.memberships)
+                workload.waypoint = new.waypoint
+                workload.isWaypoint = new.isWaypoint
+                translation.changes.append(.upsert(.workload(workload)))
             } else if let key = record.object?.key ?? step.removedKeys[slot] {
                 translation.changes.append(.remove(.workload(uid: key.workloadUID)))
             }
@@ -27,6 +30,8 @@ extension MeshTranslator {
         let addresses = object.liveAddresses
         guard !addresses.isEmpty else { return nil }
         var memberships = selectedMemberships(group, object.membershipCase)
+        let isWaypoint = isWaypointInstance(object, group)
+        let waypoint = isWaypoint ? nil : waypoint(of: object, group).reference
         switch object {
         case .pod(let pod):
             if let named = slicesByPod[pod.key] {
@@ -35,11 +40,11 @@ extension MeshTranslator {
             }
             return WorkloadRecord.Emitted(
                 addresses: addresses, locality: locality(node: pod.node, zone: ""), weight: 1,
-                memberships: memberships)
+                memberships: memberships, waypoint: waypoint, isWaypoint: isWaypoint)
         case .entry(let entry):
             return WorkloadRecord.Emitted(
-                addresses: addresses, locality: entry.locality, weight: entry.weight, memberships: memberships
-            )
+                addresses: addresses, locality: entry.locality, weight: entry.weight,
+                memberships: memberships, waypoint: waypoint, isWaypoint: isWaypoint)
         }
     }
 
@@ -113,7 +118,8 @@ extension MeshTranslator {
             let model = definition.model
         else { return nil }
         let ports = PortMapping.list(definition.ports) { port in
-            slice.ports.first {
+            if port.isImplied { return port.port }
+            return slice.ports.first {
                 $0.name == port.name && ($0.transport == nil || $0.transport == port.transport)
             }?.number
         }
@@ -140,16 +146,19 @@ extension MeshTranslator {
 
     private func ownWorkloads(of slice: Kubernetes.EndpointSlice) -> [Workload] {
         guard let (service, ports) = target(of: slice) else { return [] }
+        let isWaypoint = servesWaypoint(slice)
         var seen: Set<IPAddress> = []
         return slice.endpoints.compactMap { endpoint in
             guard let health = endpoint.health, let address = endpoint.addresses.first, !isPod(endpoint),
                 seen.insert(address).inserted
             else { return nil }
-            return Workload(
+            var workload = Workload(
                 uid: "EndpointSlice/\(slice.namespace)/\(slice.name)/\(address)", name: slice.name,
                 namespace: slice.namespace, addresses: endpoint.addresses,
                 locality: locality(node: endpoint.node, zone: endpoint.zone),
                 memberships: [Membership(service: service, ports: ports, health: health)])
+            workload.isWaypoint = isWaypoint
+            return workload
         }
     }
 }

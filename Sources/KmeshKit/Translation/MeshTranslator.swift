@@ -12,10 +12,13 @@ public struct MeshTranslator: Sendable {
     var services = SlotTable<ServiceRecord>()
     var slices = SlotTable<SliceRecord>()
     var nodes: [String: NodeRecord] = [:]
-    var namespaces: [String: Kubernetes.Origin] = [:]
+    var namespaces: [String: NamespaceRecord] = [:]
     var gateways: [Kubernetes.ObjectKey: GatewayRecord] = [:]
     var grants: [Kubernetes.ObjectKey: GrantRecord] = [:]
     var labels = LabelIndex()
+    var servicesByNamespace: [String: [Slot]] = [:]
+    /// Services whose labels name a Gateway as waypoint.
+    var servicesByGateway: [Kubernetes.ObjectKey: [Slot]] = [:]
     var slicesByService: [Kubernetes.ObjectKey: [Slot]] = [:]
     /// Slices by the pods that they name, once for each endpoint; also pods that are not known.
     var slicesByPod: [Kubernetes.ObjectKey: [Slot]] = [:]
@@ -48,7 +51,7 @@ public struct MeshTranslator: Sendable {
         case .node:
             guard let node = nodes[key.name], node.object != nil else { return nil }
             return node.origin
-        case .namespace: return namespaces[key.name]
+        case .namespace: return namespaces[key.name]?.origin
         case .pod, .workloadEntry: return slots[key].map { workloads[$0].origin }
         case .service, .serviceEntry: return slots[key].map { services[$0].origin }
         case .endpointSlice: return slots[key].map { slices[$0].origin }
@@ -74,6 +77,7 @@ public struct MeshTranslator: Sendable {
         emitNodes(into: &translation)
         emitSlices(into: &translation)
         emitWorkloads(into: &translation)
+        warnOfNamespaces(into: &translation)
         emitRoutes(into: &translation)
         freeRemoved()
         step = TranslationStep()
@@ -103,7 +107,10 @@ public struct MeshTranslator: Sendable {
         case .upsert(.workloadEntry(let entry), let origin): stageWorkload(.entry(entry), origin)
         case .upsert(.endpointSlice(let slice), let origin): stageSlice(slice, origin)
         case .upsert(.node(let node), let origin): setNode(node.name, node, origin)
-        case .upsert(.namespace(let name), let origin): setNamespace(name, origin)
+        case .upsert(.namespace(let namespace), let origin):
+            setNamespace(
+                namespace.name,
+                NamespaceRecord(origin: origin, waypoint: Kubernetes.WaypointChoice(namespace.labels)))
         case .upsert(.gateway(let gateway), let origin):
             setGateway(gateway.key, GatewayRecord(object: gateway, origin: origin))
         case .upsert(.referenceGrant(let grant), let origin):
@@ -141,7 +148,7 @@ public struct MeshTranslator: Sendable {
             case .service(let slot, let object, let origin): setService(slot, object, origin)
             case .slice(let slot, let object, let origin): setSlice(slot, object, origin)
             case .node(let name, let node, let origin): setNode(name, node, origin)
-            case .namespace(let name, let origin): setNamespace(name, origin)
+            case .namespace(let name, let record): setNamespace(name, record)
             case .gateway(let key, let record): setGateway(key, record)
             case .grant(let key, let record): setGrant(key, record)
             case .route(let slot, let object, let origin): setRoute(slot, object, origin)
@@ -176,7 +183,7 @@ struct TranslationStep: Sendable {
         case service(Slot, ServiceRecord.Object?, Kubernetes.Origin)
         case slice(Slot, Kubernetes.EndpointSlice?, Kubernetes.Origin)
         case node(String, Kubernetes.Node?, Kubernetes.Origin)
-        case namespace(String, Kubernetes.Origin?)
+        case namespace(String, NamespaceRecord?)
         case gateway(Kubernetes.ObjectKey, GatewayRecord?)
         case grant(Kubernetes.ObjectKey, GrantRecord?)
         case route(Slot, Kubernetes.HTTPRoute?, Kubernetes.Origin)
@@ -190,6 +197,8 @@ struct TranslationStep: Sendable {
     var slices: Set<Slot> = []
     var nodes: Set<String> = []
     var gateways: Set<Kubernetes.ObjectKey> = []
+    /// Namespaces whose choice of a waypoint must be looked at again.
+    var namespaces: Set<String> = []
     /// Routes that are changed, or that refer to what is.
     var routes: Set<Slot> = []
     /// Routes whose objects are new or changed, and so worth a warning again.

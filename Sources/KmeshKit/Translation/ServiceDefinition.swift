@@ -10,11 +10,14 @@ struct ServiceDefinition: Sendable {
     var publishesNotReady: Bool
     var endpoints: [Kubernetes.ServiceEntry.Endpoint]
     var warnings: [String]
+    /// Whether it is the service of a waypoint.
+    var isWaypoint = false
 
     /// Whether members of `other` would be the same members, on the same ports, of this one.
     func hasMembers(as other: ServiceDefinition) -> Bool {
         selector == other.selector && ports == other.ports && publishesNotReady == other.publishesNotReady
             && selectsEntries == other.selectsEntries && model?.key == other.model?.key
+            && isWaypoint == other.isWaypoint
     }
 
     var hasNamedTargets: Bool {
@@ -28,7 +31,7 @@ struct ServiceDefinition: Sendable {
 }
 
 extension ServiceDefinition {
-    init(_ service: Kubernetes.Service, clusterDomain: String) {
+    init(_ service: Kubernetes.Service, clusterDomain: String, isWaypoint: Bool) {
         var warnings = Self.unsteered(service.ports)
         if service.form == .clusterIP, service.addresses.isEmpty {
             warnings.append("has no clusterIP and is not steered: give it one")
@@ -36,7 +39,8 @@ extension ServiceDefinition {
         if service.hidesLoadBalancer {
             warnings.append("has loadBalancerSourceRanges: its load balancer's addresses are not steered")
         }
-        let ports = service.ports.filter { $0.transport != nil }
+        var ports = service.ports.filter { $0.transport != nil }
+        if isWaypoint, !ports.contains(where: \.takesMetadata) { ports.append(.metadata) }
         self.init(
             model: Service(
                 key: ServiceKey(
@@ -47,7 +51,8 @@ extension ServiceDefinition {
                 affinityTimeout: service.affinityTimeout),
             selector: service.form == .externalName ? nil : service.selector, selectsEntries: false,
             ports: ports,
-            publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings)
+            publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings,
+            isWaypoint: isWaypoint)
         model?.sharedAddresses = service.outerAddresses
         if let policy = service.upstreamPolicy {
             model?.upstreamPolicy = policy
@@ -108,6 +113,15 @@ extension ServiceDefinition {
 }
 
 extension Kubernetes.Port {
+    /// Where a waypoint is told what was dialed; its Service need not declare it.
+    static var metadata: Kubernetes.Port {
+        var port = Kubernetes.Port(port: WaypointReference.metadataPort, name: "kmesh-metadata")
+        port.isImplied = true
+        return port
+    }
+
+    var takesMetadata: Bool { port == WaypointReference.metadataPort && transport == .tcp }
+
     /// The port that a pod serves this port on; `nil` when it has no port of the wanted name and protocol.
     func target(inPodWith ports: [Kubernetes.NamedPort]) -> UInt16? {
         switch target {

@@ -13,6 +13,8 @@ struct WorkloadRecord: Sendable {
         var locality: Locality
         var weight: UInt32
         var memberships: [Membership]
+        var waypoint: WaypointReference?
+        var isWaypoint: Bool
     }
 
     var object: Object?
@@ -44,6 +46,14 @@ extension WorkloadRecord.Object {
         }
     }
 
+    /// Whether its addresses are others' too, so that traffic to them is not its own.
+    var sharesAddresses: Bool {
+        switch self {
+        case .pod(let pod): pod.usesHostNetwork
+        case .entry: false
+        }
+    }
+
     /// The addresses that it can be reached at now.
     var liveAddresses: [IPAddress] {
         switch self {
@@ -68,6 +78,13 @@ struct ServiceRecord: Sendable {
         case service(Kubernetes.Service)
         indirect case entry(Kubernetes.ServiceEntry)
 
+        var waypoint: Kubernetes.WaypointChoice? {
+            switch self {
+            case .service(let service): service.waypoint
+            case .entry(let entry): entry.waypoint
+            }
+        }
+
         var key: Kubernetes.ObjectKey {
             switch self {
             case .service(let service):
@@ -86,6 +103,8 @@ struct ServiceRecord: Sendable {
     /// The groups of workloads that the selector picks.
     var groups: [Slot] = []
     var emitted: Service?
+    /// What is wrong with its choice of a waypoint.
+    var waypointProblem: String?
     /// Workloads of the endpoints that the object itself lists.
     var emittedEndpoints: [Workload] = []
 }
@@ -107,6 +126,13 @@ struct NodeRecord: Sendable {
     var emitted: Kubernetes.Node?
 
     var isUnused: Bool { object == nil && emitted == nil && workloads.isEmpty && slices.isEmpty }
+}
+
+struct NamespaceRecord: Sendable {
+    var origin: Kubernetes.Origin
+    var waypoint: Kubernetes.WaypointChoice?
+    /// What is wrong with its choice of a waypoint.
+    var waypointProblem: String?
 }
 
 struct GatewayRecord: Sendable {

@@ -1,5 +1,5 @@
-/// Decides what runs in a pod: the containers' own programs, and the built-in server for those that are not
-/// here.
+/// Decides what runs in a pod: the containers' own programs, and for those that are not here the waypoint in
+/// the pods of one, and the built-in server elsewhere.
 internal import KmeshKit
 internal import KmeshYAML
 
@@ -60,13 +60,38 @@ struct PodPrograms {
             }
         }
         if !standIns.isEmpty {
-            let ports = servedPorts(of: standIns, in: pod)
-            entries.append(
-                Entry(
-                    container: standIns[0].name, program: server(ports, in: pod), ports: ports,
-                    isBuiltIn: true))
+            entries.append(standIn(for: standIns, in: pod))
         }
         return entries
+    }
+
+    private func standIn(for containers: [PodTemplate.Container], in pod: ResolvedMesh.Pod) -> Entry {
+        let name = containers[0].name
+        if mesh.plan.isWaypoint(pod), let waypointPath {
+            let status = Port(transport: .tcp, number: 15021)
+            return Entry(
+                container: name, program: waypoint(waypointPath, in: pod), ports: [status], isBuiltIn: true)
+        }
+        let ports = servedPorts(of: containers, in: pod)
+        return Entry(container: name, program: server(ports, in: pod), ports: ports, isBuiltIn: true)
+    }
+
+    /// The waypoint beside this executable, if it is there.
+    private var waypointPath: String? {
+        let directory = serverPath.lastIndex(of: "/").map { serverPath[..<$0] } ?? "."
+        return Program.find("\(directory)/kmesh-waypoint")
+    }
+
+    /// Follows the mesh as the daemon does, from the file of this sandbox.
+    private func waypoint(_ path: String, in pod: ResolvedMesh.Pod) -> Program {
+        let arguments = [
+            "--mesh-file", paths.mesh, "--listen", "\(WaypointReference.metadataPort)=metadata",
+            "--node-name", pod.record.node,
+        ]
+        var program = placed(
+            Program(path, arguments, environment: environment(of: nil, in: pod)), in: pod)
+        program.hiddenMounts.removeAll { $0 == paths.root }
+        return program
     }
 
     /// Pods with the node's network share its ports, and those of all nodes of a sandbox.

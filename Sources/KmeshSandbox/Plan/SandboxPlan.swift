@@ -89,6 +89,17 @@ struct SandboxPlan: Sendable {
         return fitting[(start + ordinal) % fitting.count]
     }
 
+    /// Whether a waypoint's Gateway has a Service that selects the pod.
+    func isWaypoint(_ pod: ResolvedMesh.Pod) -> Bool {
+        services.contains { service in
+            service.object.namespace == pod.record.namespace && service.selects(pod.template.labels)
+                && passed.contains {
+                    $0.isWaypoint && $0.namespace == pod.record.namespace
+                        && $0.name == service.object.name
+                }
+        }
+    }
+
     /// How many pods a set has when nobody has scaled it.
     func replicas(of set: PodSet) -> Int {
         guard set.kind == .daemonSet else { return set.replicas }
@@ -96,5 +107,13 @@ struct SandboxPlan: Sendable {
             (set.template.nodeName == nil || set.template.nodeName == node.name)
                 && set.template.nodeSelector.allSatisfy { node.labels[$0.key] == $0.value }
         }
+    }
+}
+
+extension KubernetesObject {
+    /// A Gateway that stands for a waypoint.
+    fileprivate var isWaypoint: Bool {
+        let classes = ["istio-waypoint", "kmesh-waypoint"]
+        return kind == "Gateway" && classes.contains(spec?["gatewayClassName"]?.string ?? "")
     }
 }

@@ -54,10 +54,10 @@ extension Schema {
     static let pod = kind(["spec": .object(podSpec), "status": .object(podStatus)])
 
     private static let podSpec = Schema(
-        read: "nodeName",
+        read: "nodeName hostNetwork",
         ignored: """
             activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks
-            ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostname hostnameOverride
+            ephemeralContainers hostAliases hostIPC hostPID hostUsers hostname hostnameOverride
             imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName
             readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName
             schedulingGates schedulingGroup securityContext serviceAccount

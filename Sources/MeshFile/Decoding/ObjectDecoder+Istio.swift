@@ -19,6 +19,8 @@ extension ObjectDecoder {
             try spec.present("resolution")?.choice("spec.resolution", Kubernetes.ServiceEntry.Resolution.self)
             ?? .none
         entry.ports = try entryPorts(spec)
+        entry.waypoint = Kubernetes.WaypointChoice(
+            try labels(node["metadata"]?["labels"], "metadata.labels"))
         if let node = spec.present("workloadSelector") {
             let labels = try labels(node.present("labels"), "spec.workloadSelector.labels")
             guard !labels.pairs.isEmpty else {

@@ -54,6 +54,8 @@ extension ObjectDecoder {
         service.distribution = try spec.present("trafficDistribution")?
             .choice("spec.trafficDistribution", Kubernetes.TrafficDistribution.self)
         service.affinityTimeout = try affinityTimeout(spec)
+        service.waypoint = Kubernetes.WaypointChoice(
+            try labels(node["metadata"]?["labels"], "metadata.labels"))
         try annotations(of: node["metadata"], into: &service)
         return service
     }

@@ -18,13 +18,15 @@ extension ObjectDecoder {
         let spec = node["spec"]
         let phase = try status?.present("phase")?.choice("status.phase", Phase.self)
         let addresses = try podAddresses(status)
-        return Kubernetes.Pod(
+        var pod = Kubernetes.Pod(
             namespace: interner.share(name.namespace), name: name.name,
             labels: try labels(node["metadata"]?["labels"], "metadata.labels"), addresses: addresses,
             node: interner.share(try spec?.present("nodeName")?.text("spec.nodeName") ?? ""),
             ports: try namedPorts(spec), isReady: try isReady(status, phase) && !addresses.isEmpty,
             isTerminating: node["metadata"]?.present("deletionTimestamp") != nil,
             isFinished: phase == .succeeded || phase == .failed)
+        pod.usesHostNetwork = try spec?.present("hostNetwork")?.flag("spec.hostNetwork") ?? false
+        return pod
     }
 
     private func podAddresses(_ status: YAMLNode?) throws(DecodeError) -> [IPAddress] {

@@ -49,7 +49,7 @@ public struct ObjectDecoder {
             }
             return .object(.endpointSlice(slice))
         case .node: return .object(.node(try self.node(node, name)))
-        case .namespace: return .object(.namespace(name: name.name))
+        case .namespace: return .object(.namespace(try namespace(node, name)))
         case .serviceEntry: return .object(.serviceEntry(try serviceEntry(node, name)))
         case .workloadEntry: return .object(.workloadEntry(try workloadEntry(node, name)))
         case .gateway: return .object(.gateway(try gateway(node, name)))
@@ -83,6 +83,14 @@ public struct ObjectDecoder {
         case "SCTP": return nil
         default: throw DecodeError(line: node.line, message: "\(field) must be TCP, UDP or SCTP\(node.found)")
         }
+    }
+
+    private mutating func namespace(
+        _ node: YAMLNode, _ name: ObjectName
+    ) throws(DecodeError) -> Kubernetes.Namespace {
+        Kubernetes.Namespace(
+            name: interner.share(name.name),
+            labels: try labels(node["metadata"]?["labels"], "metadata.labels"))
     }
 
     mutating func node(_ node: YAMLNode, _ name: ObjectName) throws(DecodeError) -> Kubernetes.Node {

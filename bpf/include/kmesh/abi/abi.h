@@ -12,5 +12,6 @@
 #include "names.h"
 #include "reasons.h"
 #include "l4.h"
+#include "waypoint.h"
 
 #endif

@@ -4,8 +4,9 @@
 #define KMESH_ABI_L4_H
 
 /*
- * km_frontend: an address that clients dial. Port 0 with protocol 0 marks the address itself as a service's,
- * so that a port it does not declare can be refused. Ports are in host byte order everywhere.
+ * km_frontend: an address that clients dial. Port 0 with protocol 0 marks the address itself: as a service's,
+ * so that a port it does not declare can be refused, or as a workload's whose TCP connections go through a
+ * waypoint. Ports are in host byte order everywhere.
  */
 struct kmesh_frontend_key {
 	struct kmesh_address address;
@@ -15,7 +16,7 @@ struct kmesh_frontend_key {
 };
 
 struct kmesh_frontend {
-	__u32 service_id; /* 0 for the marker of an address */
+	__u32 service_id; /* in a marker 0 for a service's address, else a waypoint's: see waypoint.h */
 	__u32 seal;
 };
 
@@ -41,6 +42,7 @@ struct kmesh_service {
 	__u32 tier; /* the best tier that has endpoints: the only one that is chosen from */
 	__u32 endpoint_count; /* endpoints in that tier; 0: refuse */
 	__u32 affinity_timeout_s;
+	__u32 waypoint_id; /* where its connections go instead; 0: to its endpoints. See waypoint.h */
 	__u32 seal;
 };
 
@@ -133,17 +135,21 @@ struct kmesh_peer {
 	struct kmesh_address endpoint_address;
 	__u16 frontend_port;
 	__u16 endpoint_port;
-	__u32 service_id;
+	__u32 service_id; /* whose endpoint it is: a waypoint's when the connection was redirected */
+	__u32 redirect; /* enum kmesh_redirect */
+	__u32 first_sequence; /* the sequence number of the first byte that the socket sends */
 };
 
 /* Constants of the programs: the whole of their .rodata, set before they are loaded. */
 struct kmesh_l4_settings {
 	__u32 pass_without_endpoint; /* leave a service without an endpoint alone instead of refusing */
+	__u32 metadata; /* enum kmesh_metadata: how waypoints are told what was dialed */
+	__u32 has_mptcp; /* whether the kernel knows Multipath TCP */
 };
 
 _Static_assert(sizeof(struct kmesh_frontend_key) == 20, "layout");
 _Static_assert(sizeof(struct kmesh_frontend) == 8, "layout");
-_Static_assert(sizeof(struct kmesh_service) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_service) == 28, "layout");
 _Static_assert(sizeof(struct kmesh_slot_key) == 12, "layout");
 _Static_assert(sizeof(struct kmesh_slot) == 8, "layout");
 _Static_assert(sizeof(struct kmesh_table) == 4 * KMESH_TABLE_SLOTS, "layout");
@@ -157,6 +163,6 @@ _Static_assert(sizeof(struct kmesh_udp_session_key) == 16, "layout");
 _Static_assert(sizeof(struct kmesh_udp_session) == 8, "layout");
 _Static_assert(sizeof(struct kmesh_udp_reply_key) == 32, "layout");
 _Static_assert(sizeof(struct kmesh_udp_reply) == 24, "layout");
-_Static_assert(sizeof(struct kmesh_peer) == 40, "layout");
+_Static_assert(sizeof(struct kmesh_peer) == 48, "layout");
 
 #endif

@@ -26,6 +26,10 @@ enum {
 	KMESH_ENDPOINTS_MAX = 1048576,
 	KMESH_TABLES_MAX = 8192,
 	KMESH_ENROLLED_MAX = 4096,
+	KMESH_WAYPOINTS_MAX = 16384,
+
+	/* Connections to waypoints that have not said yet where they are going. */
+	KMESH_METADATA_SOCKETS_MAX = 65536,
 
 	/* These evict the least recently used entry when they are full. */
 	KMESH_AFFINITIES_MAX = 65536,

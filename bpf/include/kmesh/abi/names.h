@@ -14,5 +14,7 @@
 #define KMESH_MAP_UDP_REPLY "km_udp_reply"
 #define KMESH_MAP_PEER "km_peer"
 #define KMESH_MAP_REASON "km_reason"
+#define KMESH_MAP_WAYPOINT "km_waypoint"
+#define KMESH_MAP_METADATA "km_metadata"
 
 #endif

@@ -9,6 +9,8 @@ enum kmesh_reason {
 	/* The same, to the endpoint that ClientIP affinity or the UDP session remembered. */
 	KMESH_REASON_STEERED_AFFINITY = 1,
 	KMESH_REASON_STEERED_SESSION = 2,
+	/* The destination was rewritten to an instance of its waypoint. */
+	KMESH_REASON_REDIRECTED = 3,
 
 	/* Untouched: not ours to decide. */
 	KMESH_REASON_NOT_ENROLLED = 8,
@@ -21,11 +23,19 @@ enum kmesh_reason {
 	KMESH_REASON_NO_ENDPOINT = 16,
 	KMESH_REASON_NO_LOCAL_ENDPOINT = 17,
 	KMESH_REASON_UNDECLARED_PORT = 18,
+	/* Never let pass: a waypoint's rules must not be gone around. */
+	KMESH_REASON_NO_WAYPOINT = 19,
+	KMESH_REASON_NO_WAYPOINT_ENDPOINT = 20,
+	KMESH_REASON_WAYPOINT_INCOMPLETE = 21,
+	KMESH_REASON_NO_METADATA = 22,
 
 	/* Our own fault: let pass, and somebody should look. */
 	KMESH_REASON_INCOMPLETE = 24,
 	KMESH_REASON_NO_PEER_STORAGE = 25,
 	KMESH_REASON_NO_UDP_REPLY = 26,
+	KMESH_REASON_OPTION_NOT_SENT = 27,
+	KMESH_REASON_TLV_NOT_SENT = 28,
+	KMESH_REASON_MESSAGE_DROPPED = 29,
 
 	/* Not verdicts: what happened on the way. */
 	KMESH_REASON_RETRIED = 32,
@@ -37,6 +47,9 @@ enum kmesh_reason {
 	KMESH_REASON_REPLY_TRANSLATED = 38,
 	KMESH_REASON_PEER_TRANSLATED = 39,
 	KMESH_REASON_UDP_REPLY_CREATED = 40,
+	KMESH_REASON_FROM_WAYPOINT = 41,
+	KMESH_REASON_OPTION_SENT = 42,
+	KMESH_REASON_TLV_SENT = 43,
 
 	KMESH_REASON_MAX = 48,
 };
