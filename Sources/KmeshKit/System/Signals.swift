@@ -27,6 +27,7 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
         let (signals, arrivals) = AsyncStream.makeStream(
             of: ProcessSignal.self, bufferingPolicy: .bufferingNewest(16))
         try DedicatedThread.start("kmesh-signals") {
+            unblock(numbers)
             while let bytes = try? pipe.file.read(upTo: 64), !bytes.isEmpty {
                 for byte in bytes {
                     for signal in wanted where signal.number == Int32(byte) { arrivals.yield(signal) }
@@ -34,5 +35,13 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
             }
         }
         return signals
+    }
+
+    /// For the calling thread, which takes them then: whoever started the program may have blocked them.
+    private static func unblock(_ numbers: [Int32]) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in numbers { unsafe sigaddset(&set, number) }
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 }
