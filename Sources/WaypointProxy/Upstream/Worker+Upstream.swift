@@ -171,6 +171,10 @@ extension Worker {
             if room(slot) == 0, !enlarge(slot) { return false }
             space = room(slot)
         }
+        if connections[slot].phase == .response, exchanges[exchange].flags.contains(.hasResponseEdits) {
+            // The rest is for what the head grows by.
+            space = min(space, Int(BufferPool.small))
+        }
         let end = Int(connections[slot].end)
         let chunk = connections[slot].buffer
         let count = Streams.receive(connections[slot].descriptor, into: buffers[chunk], end..<(end &+ space))
