@@ -133,7 +133,8 @@ extension Worker {
         let isComplete = flags.contains(.requestComplete)
         let upstream = exchanges[exchange].upstream
         if upstream >= 0 {
-            let keeps = isComplete && flags.contains(.upstreamKeepsAlive)
+            // An answer that came before the whole request was sent leaves the upstream waiting for the rest.
+            let keeps = isComplete && flags.contains(.upstreamKeepsAlive) && !hasRequestBytes(exchange)
             if keeps { poolUpstream(upstream) } else { closeUpstream(upstream) }
         }
         // An answer may come before the request was sent on.

@@ -30,8 +30,9 @@ extension Worker {
         pumpResponse(slot)
     }
 
+    /// Some that have come were not sent on yet.
     @inline(__always)
-    private func hasRequestBytes(_ exchange: Int32) -> Bool {
+    func hasRequestBytes(_ exchange: Int32) -> Bool {
         let slot = exchanges[exchange].downstream
         return connections[slot].start < connections[slot].ready
     }
