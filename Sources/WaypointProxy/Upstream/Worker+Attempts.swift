@@ -157,7 +157,7 @@ extension Worker {
         let isUsable =
             connections[upstream].start == connections[upstream].end
             && connections[upstream].flags.isDisjoint(with: [.peerClosed, .ended])
-            && !upstreams.endpoints[endpoint].isRemoved && !isDraining
+            && !upstreams.endpoints[endpoint].isRemoved && !isDraining && isDrained(upstream)
         guard isUsable else { return closeUpstream(upstream) }
         if upstreams.endpoints[endpoint].idle >= options.limits.idleConnectionsPerEndpoint {
             telemetry.count(.poolEvictions)
@@ -177,6 +177,14 @@ extension Worker {
         timers.set(upstream, now &+ options.timeouts.upstreamIdle &* 1000)
         let cluster = upstreams.endpoints[endpoint].cluster
         if upstreams.clusters[cluster].waiting > 0 { noteDue(cluster) }
+    }
+
+    /// Nothing waits in the socket that would be taken for the next response. It is asked only when the last
+    /// read filled its buffer; what comes later is an event.
+    @inline(__always)
+    private func isDrained(_ upstream: Int32) -> Bool {
+        guard connections[upstream].flags.contains(.readable) else { return true }
+        return Streams.peek(connections[upstream].descriptor, into: scratch, 0..<1) == Streams.again
     }
 
     @inline(__always)
