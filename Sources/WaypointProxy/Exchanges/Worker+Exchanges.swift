@@ -214,7 +214,7 @@ extension Worker {
                 telemetry.count(.pendingOverflow)
                 return failExchange(exchange, status: 503, .overflow)
             }
-            if exchanges[exchange].phase == .backoff { startAttempt(exchange) }
+            if exchanges[exchange].phase == .backoff { startLater(exchange) }
         } else if isOver(exchanges[exchange].backendDeadline) {
             return backendTimedOut(exchange)
         } else if isOver(exchanges[exchange].idleDeadline) {

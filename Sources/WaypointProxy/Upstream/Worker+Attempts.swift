@@ -32,6 +32,13 @@ extension Worker {
         }
     }
 
+    /// An attempt that is not the first. The client may have sent more than there was room for meanwhile: no
+    /// event will tell of it again.
+    mutating func startLater(_ exchange: Int32) {
+        startAttempt(exchange)
+        resumeReceiving(exchange)
+    }
+
     /// Without the port: all connections of a client go to the same endpoint.
     func clientHash(_ slot: Int32) -> UInt64 {
         var client = connections[slot].peer
@@ -232,7 +239,7 @@ extension Worker {
         let mayTry = tryElsewhere(exchange, endpoint)
         upstreams.endpoints[endpoint].active -= 1
         upstreams.release(endpoint)
-        if mayTry { startAttempt(exchange) }
+        if mayTry { startLater(exchange) }
     }
 
     /// An upstream has closed, or failed, before the first byte of its response.
@@ -247,7 +254,7 @@ extension Worker {
             exchanges[exchange].flags.insert(.wantsFresh)
             exchanges[exchange].endpoint = -1
             rewind(exchange)
-            startAttempt(exchange)
+            startLater(exchange)
         } else if !retryLater(exchange) {
             failExchange(exchange, status: 502, .upstreamReset)
         }
@@ -368,7 +375,7 @@ extension Worker {
             guard isGone || state.connections < state.maximumConnections || hasPooled(cluster) else { return }
             let exchange = upstreams.clusters[cluster].firstWaiting
             stopWaiting(exchange)
-            startAttempt(exchange)
+            startLater(exchange)
         }
     }
 

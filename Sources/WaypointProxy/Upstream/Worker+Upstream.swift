@@ -38,8 +38,9 @@ extension Worker {
     }
 
     /// The request's bytes moved on: there is room for more of them.
-    private mutating func resumeReceiving(_ exchange: Int32) {
+    mutating func resumeReceiving(_ exchange: Int32) {
         let slot = exchanges[exchange].downstream
+        guard slot >= 0 else { return }
         if connections[slot].phase == .body, connections[slot].flags.contains(.readable) {
             receiveDownstream(slot)
         }
