@@ -61,6 +61,10 @@ extension Worker {
         let slot = exchanges[exchange].downstream
         exchanges[exchange].phase = .answering
         exchanges[exchange].idleDeadline = now + options.timeouts.exchangeIdle * 1000
+        // They were for the upstream; the client has its own time to take the answer.
+        exchanges[exchange].requestDeadline = 0
+        exchanges[exchange].backendDeadline = 0
+        exchanges[exchange].wakeTime = 0
         guard connections[slot].phase == .body, connections[slot].buffer >= 0 else { return }
         if case .complete = frameRequest(exchange, slot) { completeRequest(exchange, slot) }
     }

@@ -227,6 +227,8 @@ extension Worker {
 
     /// Answers 504, or ends a response that has begun.
     mutating func timeOut(_ exchange: Int32, _ reason: ExchangeReason) {
+        // It has its answer, and does not take it.
+        if exchanges[exchange].phase == .answering { return abandon(exchange, .clientTimeout) }
         let isClientsFault = reason == .backendTimeout && awaitsClient(exchange)
         if isClientsFault { return failExchange(exchange, status: 408, .clientTimeout) }
         failExchange(exchange, status: 504, reason)
