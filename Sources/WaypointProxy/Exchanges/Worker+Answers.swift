@@ -4,7 +4,9 @@ internal import KmeshKit
 extension Worker {
     /// Ends the exchange with an error: answered, or, within a response, by closing the connection.
     mutating func failExchange(_ exchange: Int32, status: UInt16, _ reason: ExchangeReason) {
-        guard exchanges[exchange].phase != .responding else { return truncate(exchange, reason) }
+        let isWithin =
+            exchanges[exchange].phase == .responding || exchanges[exchange].flags.contains(.withinInterim)
+        guard !isWithin else { return truncate(exchange, reason) }
         detachUpstream(exchange)
         if exchanges[exchange].phase == .waiting { stopWaiting(exchange) }
         exchanges[exchange].record.reason = reason

@@ -142,10 +142,16 @@ extension Worker {
         while connections[slot].start < connections[slot].ready {
             let range = Int(connections[slot].start)..<Int(connections[slot].ready)
             let count = Streams.send(client, from: buffers[chunk], range)
-            guard count >= 0 else { return count == Streams.again ? .blocked : .failed }
+            guard count >= 0 else {
+                if connections[slot].phase == .response {
+                    exchanges[exchange].flags.insert([.clientSawBytes, .withinInterim])
+                }
+                return count == Streams.again ? .blocked : .failed
+            }
             connections[slot].start &+= Int32(truncatingIfNeeded: count)
         }
         exchanges[exchange].flags.insert(.clientSawBytes)
+        exchanges[exchange].flags.remove(.withinInterim)
         if connections[slot].start == connections[slot].end {
             // The next bytes begin at the front again.
             connections[slot].start = BufferPool.headroom
