@@ -231,7 +231,7 @@ extension Worker {
         case .complete: connections[slot].phase = .complete
         case .refused(let refusal):
             telemetry.count(refusal)
-            abandon(exchange, .badResponse)
+            truncate(exchange, .badResponse)
             return false
         }
         exchanges[exchange].record.bytesSent &+= Int64(connections[slot].ready &- before)
