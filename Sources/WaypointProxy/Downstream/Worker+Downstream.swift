@@ -40,6 +40,8 @@ extension Worker {
                 guard makeRoom(slot) else { return }
                 space = room(slot)
             }
+            // The rest is for what a head grows by.
+            if connections[slot].phase == .head { space = min(space, Int(BufferPool.small)) }
             let end = Int(connections[slot].end)
             let chunk = connections[slot].buffer
             let count = Streams.receive(
