@@ -58,7 +58,10 @@ extension Worker {
                 connections[slot].flags.remove(.readable)
             }
             advanceDownstream(slot)
-            guard connections[slot].generation == generation else { return }
+            // It may have been closed, or have become a stream.
+            guard connections[slot].generation == generation, connections[slot].kind == .downstream else {
+                return
+            }
         }
     }
 
@@ -212,8 +215,8 @@ extension Worker {
         }
     }
 
-    /// What looked like the announced records does not go on: it is the client's. Without a byte, the connection
-    /// was idle for too long.
+    /// What looked like the announced records does not go on: it is the client's. Without a byte, the
+    /// connection was idle for too long.
     private mutating func announcedRecordsExpired(_ slot: Int32) {
         guard connections[slot].start < connections[slot].end else {
             telemetry.count(.idleTimeouts)

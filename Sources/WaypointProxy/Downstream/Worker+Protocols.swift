@@ -126,8 +126,8 @@ extension Worker {
         }
     }
 
-    /// Takes off the records that the option announced. Whether it is known if they are there: only those that
-    /// say the same as the option are, since they may have failed to be sent, and all else is the client's.
+    /// Takes off the records that the option announced. Whether it is known if they are there: only those
+    /// that say the same as the option are. They may have failed to be sent, and all else is the client's.
     mutating func takeAnnouncedRecords(_ slot: Int32) -> Bool {
         let range = Int(connections[slot].start)..<Int(connections[slot].end)
         guard !range.isEmpty else { return false }
