@@ -58,7 +58,9 @@ extension Worker {
                 connections[slot].flags.remove(.readable)
             }
             advanceDownstream(slot)
-            guard connections[slot].generation == generation else { return }
+            // The bytes of a stream are not for us.
+            guard connections[slot].generation == generation, connections[slot].kind == .downstream
+            else { return }
         }
     }
 
