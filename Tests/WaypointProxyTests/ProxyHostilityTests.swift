@@ -211,6 +211,28 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
         }
     }
 
+    @Test(arguments: [10, 16384, 300_000], [false, true])
+    func aStreamMayBeginWithMuchAndEndAtOnce(size: Int, isMetadata: Bool) async throws {
+        let server = try ProxyStreamTests.echo()
+        defer { server.stop() }
+        let configuration = configuration([cluster(0, [server.address])], protocol: .detect)
+        let kind: ListenerSpecification.Kind =
+            isMetadata ? .metadata(option: false, prefix: true) : .servicePort(backend(0))
+        let prefix: [UInt8] = isMetadata ? [1, 0, 0, 0, 6, 10, 0, 0, 1, 0, 80, 0xfe, 0, 0, 0, 0] : []
+        try await TestProxy.with(configuration, kind: kind) { proxy in
+            for _ in 0..<20 {
+                let client = try proxy.connect()
+                let bytes = [UInt8](repeating: 0x16, count: size)
+                try client.send(prefix + bytes)
+                client.finishSending()
+                #expect(try client.receiveAll() == bytes + Array("bye".utf8))
+            }
+            try await proxy.settle()
+            #expect(server.connections == 20)
+            #expect(await proxy.statistics.upstreamConnections == 0)
+        }
+    }
+
     @Test func anOldClientSeesThatABodyIsBroken() async throws {
         let server = try TestServer { socket in
             _ = try socket.readMessage()

@@ -58,11 +58,29 @@ extension Worker {
                 connections[slot].flags.remove(.readable)
             }
             advanceDownstream(slot)
-            // It may have been closed, or have become a stream.
-            guard connections[slot].generation == generation, connections[slot].kind == .downstream else {
-                return
-            }
+            // The bytes of a stream are not for us.
+            guard connections[slot].generation == generation, connections[slot].kind == .downstream,
+                !yields(slot)
+            else { return }
         }
+    }
+
+    /// Whether the others come first. A client whose requests are answered at once, or that sends on after its
+    /// last answer, could keep the worker to itself.
+    @inline(__always)
+    private mutating func yields(_ slot: Int32) -> Bool {
+        guard connections[slot].flags.contains(.readable), connections[slot].exchange < 0,
+            connections[slot].phase == .head || connections[slot].phase == .lingering
+        else { return false }
+        noteDueDownstream(slot)
+        return true
+    }
+
+    /// At the end of this turn, or of the next one, it goes on.
+    mutating func noteDueDownstream(_ slot: Int32) {
+        guard !connections[slot].flags.contains(.isDue) else { return }
+        connections[slot].flags.insert(.isDue)
+        dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))
     }
 
     @inline(__always)
@@ -149,8 +167,11 @@ extension Worker {
         abandon(exchange, .clientClosed)
     }
 
-    /// After an exchange: the next request may have come already.
+    /// After an exchange the next request may have come already; after a turn there may be more to read.
     mutating func continueDownstream(_ slot: Int32) {
+        if connections[slot].phase == .lingering, connections[slot].flags.contains(.readable) {
+            return receiveDownstream(slot)
+        }
         guard connections[slot].phase == .head, connections[slot].exchange < 0 else { return }
         let generation = connections[slot].generation
         advanceDownstream(slot)

@@ -157,7 +157,7 @@ extension Worker {
             if isDraining { closeSoon(slot) }
         } else {
             // The next request may have come already.
-            dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))
+            noteDueDownstream(slot)
         }
     }
 
