@@ -63,6 +63,24 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
         }
     }
 
+    /// The first reading fills a buffer, and more is there when the stream begins.
+    @Test func aFirstFlightOfManyBytesBeginsOneStream() async throws {
+        let server = try Self.echo()
+        defer { server.stop() }
+        let configuration = configuration([cluster(0, [server.address])], protocol: .detect)
+        try await TestProxy.with(configuration, kind: service) { proxy in
+            let client = try proxy.connect()
+            let bytes = [UInt8](repeating: 0x16, count: 100_000)
+            try client.send(bytes)
+            #expect(try client.receive(exactly: bytes.count) == bytes)
+            client.finishSending()
+            #expect(try client.receiveAll() == Array("bye".utf8))
+            try await proxy.settle()
+            #expect(await proxy.statistics.telemetry[.upstreamConnects] == 1)
+            #expect(server.connections == 1)
+        }
+    }
+
     @Test func manyBytesPassInBothDirections() async throws {
         let size = 6_000_000
         let server = try Self.echo()

@@ -27,7 +27,8 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
         let (signals, arrivals) = AsyncStream.makeStream(
             of: ProcessSignal.self, bufferingPolicy: .bufferingNewest(16))
         try DedicatedThread.start("kmesh-signals") {
-            unblock(numbers)
+            // All other threads may block them: those of Swift's pool do, and a parent's mask is inherited.
+            unsafe kmesh_receive_signals(numbers, Int32(numbers.count))
             while let bytes = try? pipe.file.read(upTo: 64), !bytes.isEmpty {
                 for byte in bytes {
                     for signal in wanted where signal.number == Int32(byte) { arrivals.yield(signal) }
@@ -35,13 +36,5 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
             }
         }
         return signals
-    }
-
-    /// For the calling thread, which takes them then: whoever started the program may have blocked them.
-    private static func unblock(_ numbers: [Int32]) {
-        var set = sigset_t()
-        unsafe sigemptyset(&set)
-        for number in numbers { unsafe sigaddset(&set, number) }
-        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 }

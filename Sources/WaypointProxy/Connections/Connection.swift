@@ -62,6 +62,8 @@ struct ConnectionFlags: OptionSet, BitwiseCopyable {
     static let hasShortForm = ConnectionFlags(rawValue: 512)
     /// Metadata that says no more than its SYN did comes before the first bytes.
     static let recordsFollow = ConnectionFlags(rawValue: 1024)
+    /// A downstream's: noted for the end of a turn.
+    static let isDue = ConnectionFlags(rawValue: 2048)
 }
 
 struct Connection: SlotRecord {

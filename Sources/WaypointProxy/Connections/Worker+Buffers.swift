@@ -79,11 +79,12 @@ extension Worker {
     /// they are as long as there is room before them. Whether it fits.
     mutating func replaceHead(_ slot: Int32, count: Int32) -> Bool {
         let new = Int32(writer.count)
-        let body = connections[slot].start + count
-        if new > body {
+        if Int(new - connections[slot].start - count) > room(slot), !enlarge(slot) { return false }
+        // In a large buffer the head begins elsewhere.
+        let distance = new - connections[slot].start - count
+        if distance > 0 {
             // More than the headroom was added: the body moves behind.
-            let distance = new - body
-            if Int(distance) > room(slot), !enlarge(slot) || Int(distance) > room(slot) { return false }
+            if Int(distance) > room(slot) { return false }
             let begin = connections[slot].start + count
             let bytes = Int(begin)..<Int(connections[slot].end)
             buffers[connections[slot].buffer].move(bytes, to: Int(begin + distance))

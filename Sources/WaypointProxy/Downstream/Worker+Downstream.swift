@@ -40,6 +40,8 @@ extension Worker {
                 guard makeRoom(slot) else { return }
                 space = room(slot)
             }
+            // The rest is for what a head grows by.
+            if connections[slot].phase == .head { space = min(space, Int(BufferPool.small)) }
             let end = Int(connections[slot].end)
             let chunk = connections[slot].buffer
             let count = Streams.receive(
@@ -56,8 +58,29 @@ extension Worker {
                 connections[slot].flags.remove(.readable)
             }
             advanceDownstream(slot)
-            guard connections[slot].generation == generation else { return }
+            // The bytes of a stream are not for us.
+            guard connections[slot].generation == generation, connections[slot].kind == .downstream,
+                !yields(slot)
+            else { return }
         }
+    }
+
+    /// Whether the others come first. A client whose requests are answered at once, or that sends on after its
+    /// last answer, could keep the worker to itself.
+    @inline(__always)
+    private mutating func yields(_ slot: Int32) -> Bool {
+        guard connections[slot].flags.contains(.readable), connections[slot].exchange < 0,
+            connections[slot].phase == .head || connections[slot].phase == .lingering
+        else { return false }
+        noteDueDownstream(slot)
+        return true
+    }
+
+    /// At the end of this turn, or of the next one, it goes on.
+    mutating func noteDueDownstream(_ slot: Int32) {
+        guard !connections[slot].flags.contains(.isDue) else { return }
+        connections[slot].flags.insert(.isDue)
+        dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))
     }
 
     @inline(__always)
@@ -144,8 +167,11 @@ extension Worker {
         abandon(exchange, .clientClosed)
     }
 
-    /// After an exchange: the next request may have come already.
+    /// After an exchange the next request may have come already; after a turn there may be more to read.
     mutating func continueDownstream(_ slot: Int32) {
+        if connections[slot].phase == .lingering, connections[slot].flags.contains(.readable) {
+            return receiveDownstream(slot)
+        }
         guard connections[slot].phase == .head, connections[slot].exchange < 0 else { return }
         let generation = connections[slot].generation
         advanceDownstream(slot)
@@ -195,6 +221,8 @@ extension Worker {
         case .head:
             telemetry.count(.headTimeouts)
             refuseRequest(slot, status: 408, .clientTimeout)
+        case .metadata where connections[slot].flags.contains(.recordsFollow):
+            announcedRecordsExpired(slot)
         case .metadata:
             telemetry.count(.metadataMissing)
             closeDownstream(slot)
@@ -206,5 +234,17 @@ extension Worker {
         default:
             break
         }
+    }
+
+    /// What looked like the announced records does not go on: it is the client's. Without a byte, the
+    /// connection was idle for too long.
+    private mutating func announcedRecordsExpired(_ slot: Int32) {
+        guard connections[slot].start < connections[slot].end else {
+            telemetry.count(.idleTimeouts)
+            return closeDownstream(slot)
+        }
+        connections[slot].flags.remove(.recordsFollow)
+        connections[slot].phase = .head
+        advanceDownstream(slot)
     }
 }

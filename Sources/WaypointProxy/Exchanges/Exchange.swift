@@ -33,8 +33,8 @@ struct ExchangeFlags: OptionSet, BitwiseCopyable {
     static let dechunks = ExchangeFlags(rawValue: 1024)
     /// Parts of the response have been sent to the client: nothing can be tried again.
     static let clientSawBytes = ExchangeFlags(rawValue: 2048)
-    /// The deadlines are told apart when the earliest has come.
-    static let keepAliveToOld = ExchangeFlags(rawValue: 4096)
+    /// A part of an interim response has been sent to the client: nothing else may follow before its rest.
+    static let withinInterim = ExchangeFlags(rawValue: 4096)
 }
 
 struct Exchange: SlotRecord {

@@ -4,7 +4,9 @@ internal import KmeshKit
 extension Worker {
     /// Ends the exchange with an error: answered, or, within a response, by closing the connection.
     mutating func failExchange(_ exchange: Int32, status: UInt16, _ reason: ExchangeReason) {
-        guard exchanges[exchange].phase != .responding else { return truncate(exchange, reason) }
+        let isWithin =
+            exchanges[exchange].phase == .responding || exchanges[exchange].flags.contains(.withinInterim)
+        guard !isWithin else { return truncate(exchange, reason) }
         detachUpstream(exchange)
         if exchanges[exchange].phase == .waiting { stopWaiting(exchange) }
         exchanges[exchange].record.reason = reason
@@ -61,6 +63,10 @@ extension Worker {
         let slot = exchanges[exchange].downstream
         exchanges[exchange].phase = .answering
         exchanges[exchange].idleDeadline = now + options.timeouts.exchangeIdle * 1000
+        // They were for the upstream; the client has its own time to take the answer.
+        exchanges[exchange].requestDeadline = 0
+        exchanges[exchange].backendDeadline = 0
+        exchanges[exchange].wakeTime = 0
         guard connections[slot].phase == .body, connections[slot].buffer >= 0 else { return }
         if case .complete = frameRequest(exchange, slot) { completeRequest(exchange, slot) }
     }

@@ -133,7 +133,8 @@ extension Worker {
         let isComplete = flags.contains(.requestComplete)
         let upstream = exchanges[exchange].upstream
         if upstream >= 0 {
-            let keeps = isComplete && flags.contains(.upstreamKeepsAlive)
+            // An answer that came before the whole request was sent leaves the upstream waiting for the rest.
+            let keeps = isComplete && flags.contains(.upstreamKeepsAlive) && !hasRequestBytes(exchange)
             if keeps { poolUpstream(upstream) } else { closeUpstream(upstream) }
         }
         // An answer may come before the request was sent on.
@@ -156,7 +157,7 @@ extension Worker {
             if isDraining { closeSoon(slot) }
         } else {
             // The next request may have come already.
-            dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))
+            noteDueDownstream(slot)
         }
     }
 
@@ -213,7 +214,7 @@ extension Worker {
                 telemetry.count(.pendingOverflow)
                 return failExchange(exchange, status: 503, .overflow)
             }
-            if exchanges[exchange].phase == .backoff { startAttempt(exchange) }
+            if exchanges[exchange].phase == .backoff { startLater(exchange) }
         } else if isOver(exchanges[exchange].backendDeadline) {
             return backendTimedOut(exchange)
         } else if isOver(exchanges[exchange].idleDeadline) {
@@ -226,6 +227,8 @@ extension Worker {
 
     /// Answers 504, or ends a response that has begun.
     mutating func timeOut(_ exchange: Int32, _ reason: ExchangeReason) {
+        // It has its answer, and does not take it.
+        if exchanges[exchange].phase == .answering { return abandon(exchange, .clientTimeout) }
         let isClientsFault = reason == .backendTimeout && awaitsClient(exchange)
         if isClientsFault { return failExchange(exchange, status: 408, .clientTimeout) }
         failExchange(exchange, status: 504, reason)

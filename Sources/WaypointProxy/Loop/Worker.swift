@@ -38,6 +38,8 @@ struct Worker: ~Copyable {
     var dueClusters: [Int32] = []
     /// Clients' connections with something left to do after an exchange.
     var dueDownstreams: [EventToken] = []
+    /// Those of them that are being looked at; empty between two turns.
+    private var continuedDownstreams: [EventToken] = []
     var downstreamCount = 0
     var upstreamCount = 0
     var idleUpstreamCount = 0
@@ -99,7 +101,7 @@ struct Worker: ~Copyable {
     /// Looks for a while before it sleeps, if that is wanted and the last sleep was short: waking up costs
     /// more than the wait.
     private mutating func waitForEvents(_ lastWasShort: inout Bool) -> Int {
-        let pause = timers.pause(now: now)
+        let pause = dueDownstreams.isEmpty ? timers.pause(now: now) : 0
         let spin = Int64(options.spinMicroseconds)
         if spin > 0, lastWasShort {
             let start = Machine.microseconds()
@@ -134,12 +136,17 @@ struct Worker: ~Copyable {
             guard expired >= 0 else { break }
             handleExpired(expired)
         }
-        while !dueClusters.isEmpty || !dueDownstreams.isEmpty {
-            if let cluster = dueClusters.popLast() { serveWaiting(cluster) }
-            guard let token = dueDownstreams.popLast(), connections[token.slot].generation == token.generation
-            else { continue }
+        while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
+        // Each once: what is due again waits for the next turn.
+        swap(&dueDownstreams, &continuedDownstreams)
+        for index in continuedDownstreams.indices {
+            let token = continuedDownstreams[index]
+            guard connections[token.slot].generation == token.generation else { continue }
+            connections[token.slot].flags.remove(.isDue)
             continueDownstream(token.slot)
         }
+        continuedDownstreams.removeAll(keepingCapacity: true)
+        while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
         if isAcceptPaused, hasFreedDescriptor { resumeAccepting() }
         hasFreedDescriptor = false
         accessLog.flush(telemetry)

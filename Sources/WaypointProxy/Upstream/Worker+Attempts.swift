@@ -32,6 +32,13 @@ extension Worker {
         }
     }
 
+    /// An attempt that is not the first. The client may have sent more than there was room for meanwhile: no
+    /// event will tell of it again.
+    mutating func startLater(_ exchange: Int32) {
+        startAttempt(exchange)
+        resumeReceiving(exchange)
+    }
+
     /// Without the port: all connections of a client go to the same endpoint.
     func clientHash(_ slot: Int32) -> UInt64 {
         var client = connections[slot].peer
@@ -157,7 +164,7 @@ extension Worker {
         let isUsable =
             connections[upstream].start == connections[upstream].end
             && connections[upstream].flags.isDisjoint(with: [.peerClosed, .ended])
-            && !upstreams.endpoints[endpoint].isRemoved && !isDraining
+            && !upstreams.endpoints[endpoint].isRemoved && !isDraining && isDrained(upstream)
         guard isUsable else { return closeUpstream(upstream) }
         if upstreams.endpoints[endpoint].idle >= options.limits.idleConnectionsPerEndpoint {
             telemetry.count(.poolEvictions)
@@ -177,6 +184,14 @@ extension Worker {
         timers.set(upstream, now &+ options.timeouts.upstreamIdle &* 1000)
         let cluster = upstreams.endpoints[endpoint].cluster
         if upstreams.clusters[cluster].waiting > 0 { noteDue(cluster) }
+    }
+
+    /// Nothing waits in the socket that would be taken for the next response. It is asked only when the last
+    /// read filled its buffer; what comes later is an event.
+    @inline(__always)
+    private func isDrained(_ upstream: Int32) -> Bool {
+        guard connections[upstream].flags.contains(.readable) else { return true }
+        return Streams.peek(connections[upstream].descriptor, into: scratch, 0..<1) == Streams.again
     }
 
     @inline(__always)
@@ -224,22 +239,23 @@ extension Worker {
         let mayTry = tryElsewhere(exchange, endpoint)
         upstreams.endpoints[endpoint].active -= 1
         upstreams.release(endpoint)
-        if mayTry { startAttempt(exchange) }
+        if mayTry { startLater(exchange) }
     }
 
     /// An upstream has closed, or failed, before the first byte of its response.
     mutating func upstreamLost(_ upstream: Int32) {
         let exchange = connections[upstream].exchange
-        let wasReused = connections[upstream].flags.contains(.reused)
-        let mayRepeat = wasReused && exchanges[exchange].staleAttempts < 2 && isRepeatable(exchange, upstream)
+        // A pooled connection may have been closed while nobody used it. Else the endpoint is in doubt.
+        let wasStale = connections[upstream].flags.contains(.reused) && exchanges[exchange].staleAttempts == 0
+        let mayRepeat = exchanges[exchange].staleAttempts < 2 && isRepeatable(exchange, upstream)
         closeUpstream(upstream)
         if mayRepeat {
             telemetry.count(.staleRetries)
             exchanges[exchange].staleAttempts += 1
             exchanges[exchange].flags.insert(.wantsFresh)
-            exchanges[exchange].endpoint = -1
+            if wasStale { exchanges[exchange].endpoint = -1 }
             rewind(exchange)
-            startAttempt(exchange)
+            startLater(exchange)
         } else if !retryLater(exchange) {
             failExchange(exchange, status: 502, .upstreamReset)
         }
@@ -360,7 +376,7 @@ extension Worker {
             guard isGone || state.connections < state.maximumConnections || hasPooled(cluster) else { return }
             let exchange = upstreams.clusters[cluster].firstWaiting
             stopWaiting(exchange)
-            startAttempt(exchange)
+            startLater(exchange)
         }
     }
 

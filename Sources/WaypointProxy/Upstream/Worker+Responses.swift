@@ -105,12 +105,14 @@ extension Worker {
     /// Whether the policy has another attempt for this response's status. What it says is thrown away then.
     private mutating func retriesInstead(_ exchange: Int32, _ slot: Int32, _ head: ResponseHead) -> Bool {
         guard let policy = retryPolicy(exchange), policy.codes.contains(head.status) else { return false }
+        // The next attempt goes back to the request's beginning.
+        let isSent = exchanges[exchange].flags.contains(.requestComplete) && !hasRequestBytes(exchange)
         guard retryLater(exchange) else { return false }
         // A response that is whole leaves its connection for others.
         let rest = Int64(connections[slot].end - connections[slot].ready - head.count)
         let isWhole =
             head.framing == .none && rest == 0 || head.framing == .length && rest == head.contentLength
-        if isWhole, head.keepsAlive, exchanges[exchange].flags.contains(.requestComplete) {
+        if isWhole, isSent, head.keepsAlive {
             connections[slot].start = connections[slot].end
             poolUpstream(slot)
         } else {

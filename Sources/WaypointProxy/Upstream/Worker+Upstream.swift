@@ -30,15 +30,17 @@ extension Worker {
         pumpResponse(slot)
     }
 
+    /// Some that have come were not sent on yet.
     @inline(__always)
-    private func hasRequestBytes(_ exchange: Int32) -> Bool {
+    func hasRequestBytes(_ exchange: Int32) -> Bool {
         let slot = exchanges[exchange].downstream
         return connections[slot].start < connections[slot].ready
     }
 
     /// The request's bytes moved on: there is room for more of them.
-    private mutating func resumeReceiving(_ exchange: Int32) {
+    mutating func resumeReceiving(_ exchange: Int32) {
         let slot = exchanges[exchange].downstream
+        guard slot >= 0 else { return }
         if connections[slot].phase == .body, connections[slot].flags.contains(.readable) {
             receiveDownstream(slot)
         }
@@ -140,10 +142,16 @@ extension Worker {
         while connections[slot].start < connections[slot].ready {
             let range = Int(connections[slot].start)..<Int(connections[slot].ready)
             let count = Streams.send(client, from: buffers[chunk], range)
-            guard count >= 0 else { return count == Streams.again ? .blocked : .failed }
+            guard count >= 0 else {
+                if connections[slot].phase == .response {
+                    exchanges[exchange].flags.insert([.clientSawBytes, .withinInterim])
+                }
+                return count == Streams.again ? .blocked : .failed
+            }
             connections[slot].start &+= Int32(truncatingIfNeeded: count)
         }
         exchanges[exchange].flags.insert(.clientSawBytes)
+        exchanges[exchange].flags.remove(.withinInterim)
         if connections[slot].start == connections[slot].end {
             // The next bytes begin at the front again.
             connections[slot].start = BufferPool.headroom
@@ -170,6 +178,10 @@ extension Worker {
             compact(slot)
             if room(slot) == 0, !enlarge(slot) { return false }
             space = room(slot)
+        }
+        if connections[slot].phase == .response, exchanges[exchange].flags.contains(.hasResponseEdits) {
+            // The rest is for what the head grows by.
+            space = min(space, Int(BufferPool.small))
         }
         let end = Int(connections[slot].end)
         let chunk = connections[slot].buffer
@@ -219,7 +231,7 @@ extension Worker {
         case .complete: connections[slot].phase = .complete
         case .refused(let refusal):
             telemetry.count(refusal)
-            abandon(exchange, .badResponse)
+            truncate(exchange, .badResponse)
             return false
         }
         exchanges[exchange].record.bytesSent &+= Int64(connections[slot].ready &- before)
