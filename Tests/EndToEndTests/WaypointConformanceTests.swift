@@ -9,8 +9,10 @@ import Testing
         let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Fixtures")
         let program = fixtures.appendingPathComponent("conformance.py").path
-        // The tables, which the program reads.
-        #expect(FileManager.default.fileExists(atPath: fixtures.path + "/conformance_cases.py"))
+        // Their tables, and what these are made of.
+        for part in ["conformance_cases.py", "conformance_objects.py"] {
+            #expect(FileManager.default.fileExists(atPath: "\(fixtures.path)/\(part)"))
+        }
         let outcome = try BuiltProgram(path: "/usr/bin/python3").run(
             ["-B", program, BuiltProgram.built("kmesh-waypoint").path, directory.path])
         #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")

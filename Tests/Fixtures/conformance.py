@@ -1,8 +1,8 @@
-"""Holds kmesh-waypoint to the Gateway API: the cases of its conformance suite for HTTPRoute, for Gateways and for
-the mesh, as tables of routes, requests and what must come of them.
+"""Holds kmesh-waypoint to the Gateway API: the cases of its conformance suite for HTTPRoute, for Gateways and
+for the mesh, as tables of routes, requests and what must come of them.
 
-Usage: conformance.py KMESH_WAYPOINT DIRECTORY [CASE...]. Prints a line for each case; ends with 1 when one failed.
-The cases are in conformance_cases.py; each runs a waypoint of its own.
+Usage: conformance.py KMESH_WAYPOINT DIRECTORY [CASE...]. Prints a line for each case; ends with 1 when one
+failed. The cases are in conformance_cases.py; each runs a waypoint of its own.
 """
 
 import http.client
@@ -20,7 +20,7 @@ import urllib.parse
 
 from conformance_cases import CASES
 
-# Which probability of a false alarm a test of shares has: that of five standard deviations, 6e-7.
+# How far a share may be from its mean: a false alarm in 1.7 million tests.
 DEVIATIONS = 5
 BACKENDS = {
     "v1": "shop", "v2": "shop", "v3": "shop", "app-v1": "app", "app-v2": "app", "web": "web",
@@ -32,7 +32,7 @@ class Failure(Exception):
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with what it got. The query may ask for a delay, and the header X-Echo-Set-Header for headers."""
+    """Answers with what it got. The query may ask for a delay, X-Echo-Set-Header for headers."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -86,7 +86,8 @@ def objects(servers):
 
 
 def service(name, namespace, servers):
-    ports = [{"name": "http", "port": 8080, "protocol": "TCP"}, {"name": "http-more", "port": 8081, "protocol": "TCP"}]
+    ports = [{"name": "http", "port": 8080, "protocol": "TCP"},
+        {"name": "http-more", "port": 8081, "protocol": "TCP"}]
     yield {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
            "spec": {"ports": ports}}
     for server in servers:

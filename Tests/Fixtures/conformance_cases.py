@@ -1,107 +1,9 @@
-"""The cases of conformance.py: those of the Gateway API's conformance suite with its names, and what docs/routing.md
-promises beyond them."""
+"""The cases of conformance.py: those of the Gateway API's conformance suite with its names, and what
+docs/routing.md promises beyond them."""
 
-
-def gateway(*listeners, name="edge", namespace="shop"):
-    """Listeners are (name, hostname) or (name, hostname, {more})."""
-    made = []
-    for listener in listeners or [("http", None)]:
-        made.append({"name": listener[0], "port": 80, "protocol": "HTTP", **(listener[2] if len(listener) > 2 else {})})
-        if listener[1]:
-            made[-1]["hostname"] = listener[1]
-    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"gatewayClassName": "kmesh", "listeners": made}}
-
-
-EDGE = {"name": "edge", "namespace": "shop"}
-MESH = {"group": "", "kind": "Service", "name": "all", "port": 8080}
-
-
-def route(name, *rules, hosts=(), parents=(EDGE,), namespace="shop", created=None):
-    metadata = {"name": name, "namespace": namespace}
-    if created:
-        metadata["creationTimestamp"] = created
-    spec = {"parentRefs": list(parents), "rules": list(rules)}
-    if hosts:
-        spec["hostnames"] = list(hosts)
-    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata, "spec": spec}
-
-
-def grant(namespace, source, kind="HTTPRoute", name=None):
-    target = {"group": "", "kind": "Service"}
-    if name:
-        target["name"] = name
-    return {"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
-            "metadata": {"name": f"from-{source}", "namespace": namespace},
-            "spec": {"from": [{"group": "gateway.networking.k8s.io", "kind": kind, "namespace": source}],
-                     "to": [target]}}
-
-
-def ref(name, weight=None, filters=None, **more):
-    found = {"name": name, "port": 8080, **more}
-    if weight is not None:
-        found["weight"] = weight
-    if filters:
-        found["filters"] = filters
-    return found
-
-
-def rule(matches, *backends, **more):
-    made = {"backendRefs": [ref(each) if isinstance(each, str) else each for each in backends], **more}
-    if matches is not None:
-        made["matches"] = matches if isinstance(matches, list) else [matches]
-    return {key: value for key, value in made.items() if value != [] or key != "backendRefs"}
-
-
-def match(prefix=None, exact=None, regex=None, method=None, headers=(), query=(), patterns=()):
-    """`headers` and `query` are pairs; those that `patterns` names are patterns."""
-    made = {}
-    for kind, value in (("PathPrefix", prefix), ("Exact", exact), ("RegularExpression", regex)):
-        if value:
-            made["path"] = {"type": kind, "value": value}
-    if method:
-        made["method"] = method
-    for key, pairs in (("headers", headers), ("queryParams", query)):
-        if pairs:
-            made[key] = [{"type": "RegularExpression" if name in patterns else "Exact", "name": name, "value": value}
-                         for name, value in pairs]
-    return made
-
-
-def send(target, want, host="example.com", headers=(), method="GET", to="hosts", **more):
-    """`want` is a backend's name or a status."""
-    wanted = {"backend": want} if isinstance(want, str) else {"status": want}
-    return {"path": target, "host": host, "headers": list(headers), "method": method, "to": to,
-            "want": {**wanted, **more}}
-
-
-def shares(target, wanted, count=1500, **more):
-    return {**send(target, 200, **more), "shares": wanted, "count": count}
-
-
-def headers(kind, **changes):
-    """A filter; `set` and `add` are dictionaries, `remove` a list."""
-    made = {key: [{"name": name, "value": value} for name, value in pairs.items()] if key != "remove" else pairs
-            for key, pairs in changes.items()}
-    return {"type": kind, kind[0].lower() + kind[1:]: made}
-
-
-def redirect(**more):
-    return {"type": "RequestRedirect", "requestRedirect": more}
-
-
-def rewrite(**more):
-    return {"type": "URLRewrite", "urlRewrite": more}
-
-
-def full(path):
-    return {"type": "ReplaceFullPath", "replaceFullPath": path}
-
-
-def prefix(path):
-    return {"type": "ReplacePrefixMatch", "replacePrefixMatch": path}
-
+from conformance_objects import (
+    EDGE, MESH, full, gateway, grant, headers, match, prefix, redirect, ref, rewrite, route, rule, send,
+    shares)
 
 CASES = []
 
@@ -114,7 +16,8 @@ ONE, TWO = [("Version", "one")], [("Version", "two")]
 
 case(
     "HTTPRouteSimpleSameNamespace", [gateway(), route("r", rule(None, "v1"))],
-    send("/", "v1"), send("/any/path?with=query", "v1", path="/any/path?with=query"), send("/", "v1", host="127.0.0.1"))
+    send("/", "v1"), send("/any/path?with=query", "v1", path="/any/path?with=query"),
+    send("/", "v1", host="127.0.0.1"))
 
 case(
     "HTTPRouteExactPathMatching",
@@ -125,18 +28,24 @@ case(
 case(
     "HTTPRouteMatching",
     [gateway(), route(
-        "r", rule([match(prefix="/"), match(headers=ONE)], "v1"), rule([match(prefix="/v2"), match(headers=TWO)], "v2"))],
-    send("/", "v1"), send("/example", "v1"), send("/", "v1", headers=ONE), send("/v2", "v2"), send("/v2/example", "v2"),
+        "r", rule([match(prefix="/"), match(headers=ONE)], "v1"),
+        rule([match(prefix="/v2"), match(headers=TWO)], "v2"))],
+    send("/", "v1"), send("/example", "v1"), send("/", "v1", headers=ONE), send("/v2", "v2"),
+    send("/v2/example", "v2"),
     send("/", "v2", headers=TWO), send("/v2/", "v2"), send("/v2example", "v1"), send("/foo/v2/example", "v1"))
 
 case(
     "HTTPRouteMatchingAcrossRoutes",
     [gateway(),
-     route("part1", rule([match(prefix="/"), match(headers=ONE)], "v1"), hosts=["example.com", "example.net"]),
+     route("part1", rule([match(prefix="/"), match(headers=ONE)], "v1"),
+         hosts=["example.com", "example.net"]),
      route("part2", rule([match(prefix="/v2"), match(headers=TWO)], "v2"), hosts=["example.com"])],
-    send("/", "v1"), send("/example", "v1"), send("/example", "v1", host="example.net"), send("/", "v1", headers=ONE),
-    send("/v2", "v2"), send("/v2", "v1", host="example.net"), send("/v2/example", "v2"), send("/", "v2", headers=TWO),
-    send("/v2/", "v2"), send("/v2example", "v1"), send("/foo/v2/example", "v1"), send("/", 404, host="example.org"))
+    send("/", "v1"), send("/example", "v1"), send("/example", "v1", host="example.net"),
+    send("/", "v1", headers=ONE),
+    send("/v2", "v2"), send("/v2", "v1", host="example.net"), send("/v2/example", "v2"),
+    send("/", "v2", headers=TWO),
+    send("/v2/", "v2"), send("/v2example", "v1"), send("/foo/v2/example", "v1"),
+    send("/", 404, host="example.org"))
 
 case(
     "HTTPRoutePathMatchOrder",
@@ -155,7 +64,8 @@ case(
         rule(match(headers=[*TWO, ("color", "orange")]), "v1"),
         rule([match(headers=[("color", "blue")]), match(headers=[("color", "green")])], "v1"),
         rule([match(headers=[("color", "red")]), match(headers=[("color", "yellow")])], "v2"))],
-    send("/", "v1", headers=ONE), send("/", "v2", headers=TWO), send("/", "v1", headers=[*TWO, ("Color", "orange")]),
+    send("/", "v1", headers=ONE), send("/", "v2", headers=TWO),
+    send("/", "v1", headers=[*TWO, ("Color", "orange")]),
     send("/", 404, headers=[("Color", "orange")]), send("/", 404, headers=[("Some-Other-Header", "one")]),
     send("/", "v1", headers=[("Color", "blue")]), send("/", "v1", headers=[("COLOR", "green")]),
     send("/", "v2", headers=[("color", "red")]), send("/", "v2", headers=[("Color", "yellow")]),
@@ -173,7 +83,8 @@ case(
         rule(match(method="PATCH"), "v2"), rule(match(headers=[("version", "four")]), "v1"))],
     send("/", "v1", method="POST"), send("/", "v2"), send("/", 404, method="HEAD"), send("/path1", "v1"),
     send("/", "v2", method="PUT", headers=ONE), send("/path2", "v3", method="POST", headers=TWO),
-    send("/", 404, method="PUT"), send("/path5", "v1", method="PATCH"), send("/path4", "v2", method="PATCH", headers=ONE),
+    send("/", 404, method="PUT"), send("/path5", "v1", method="PATCH"),
+    send("/path4", "v2", method="PATCH", headers=ONE),
     send("/", "v2", method="PATCH", headers=[("Version", "four")]), send("/path3", "v1", method="PATCH"))
 
 WHALE, DOLPHIN, BLUE = ("animal", "whale"), ("animal", "dolphin"), ("color", "blue")
@@ -198,7 +109,8 @@ INTERSECTION = [
     route("s1", rule(match(prefix="/s1"), "v1"),
           hosts=["non.matching.com", "*.nonmatchingwildcard.io", "very.specific.com"]),
     route("s2", rule(match(prefix="/s2"), "v2"),
-          hosts=["non.matching.com", "wildcard.io", "foo.wildcard.io", "bar.wildcard.io", "foo.bar.wildcard.io"]),
+          hosts=["non.matching.com", "wildcard.io", "foo.wildcard.io", "bar.wildcard.io",
+              "foo.bar.wildcard.io"]),
     route("s3", rule(match(prefix="/s3"), "v3"), hosts=["non.matching.com", "*.specific.com"]),
     route("s4", rule(match(prefix="/s4"), "v1"), hosts=["*.anotherwildcard.io"]),
     route("s5", rule(match(prefix="/s5"), "v2"), hosts=["specific.but.wrong.com", "wildcard.io"])]
@@ -230,8 +142,10 @@ case(
 
 case(
     "GatewayHTTPListenerIsolation",
-    [gateway(("empty", None), ("wild", "*.example.com"), ("foo", "*.foo.example.com"), ("abc", "abc.foo.example.com")),
-     *[route(f"to-{section}", rule(match(prefix=f"/{section}"), "v1"), parents=[{**EDGE, "sectionName": section}])
+    [gateway(("empty", None), ("wild", "*.example.com"), ("foo", "*.foo.example.com"),
+        ("abc", "abc.foo.example.com")),
+     *[route(f"to-{section}", rule(match(prefix=f"/{section}"), "v1"),
+         parents=[{**EDGE, "sectionName": section}])
        for section in ("empty", "wild", "foo", "abc")]],
     *[send(f"/{path}", "v1" if path == section else 404, host=host)
       for section, host in (("empty", "bar.com"), ("wild", "bar.example.com"), ("foo", "bar.foo.example.com"),
@@ -245,7 +159,7 @@ case(
      route("r", rule(None, "web"), namespace="web", hosts=["web.example"]),
      route("kept-out", rule(None, "web"), namespace="web", parents=[{**EDGE, "name": "closed"}])],
     send("/", "web", host="web.example"), send("/", 404, host="same.example"),
-    says=["HTTPRoute web/kept-out is not in force for Gateway shop/closed: the listener takes no routes of other"])
+    says=["web/kept-out is not in force for Gateway shop/closed: the listener takes no routes of other"])
 
 MODIFIED = [("Some-Other-Header", "val")]
 
@@ -268,17 +182,21 @@ MODIFICATIONS = [
     ("/set", [], {"X-Header-Set": "set-overwrites-values"}),
     ("/set", [("X-Header-Set", "some-other-value")], {"X-Header-Set": "set-overwrites-values"}),
     ("/add", [], {"X-Header-Add": "add-appends-values"}),
-    ("/add", [("X-Header-Add", "some-other-value")], {"X-Header-Add": "some-other-value, add-appends-values"}),
+    ("/add", [("X-Header-Add", "some-other-value")],
+        {"X-Header-Add": "some-other-value, add-appends-values"}),
     ("/remove", [("X-Header-Remove", "val")], {"X-Header-Remove": ""}),
-    ("/multiple", [("X-Header-Set-2", "set-val-2"), ("X-Header-Add-2", "add-val-2"), ("X-Header-Remove-2", "val"),
+    ("/multiple", [("X-Header-Set-2", "set-val-2"), ("X-Header-Add-2", "add-val-2"),
+        ("X-Header-Remove-2", "val"),
                    ("Another-Header", "another-header-val")],
      {"X-Header-Set-1": "header-set-1", "X-Header-Set-2": "header-set-2", "X-Header-Add-1": "header-add-1",
-      "X-Header-Add-2": "add-val-2, header-add-2", "X-Header-Remove-2": "", "Another-Header": "another-header-val"}),
+      "X-Header-Add-2": "add-val-2, header-add-2", "X-Header-Remove-2": "",
+      "Another-Header": "another-header-val"}),
     ("/case-insensitivity", [("x-header-set", "original-val-set"), ("x-HEADER-add", "original-val-add"),
                              ("X-Header-REMOVE", "val"), ("Another-Header", "another-header-val")],
      {"X-Header-Set": "header-set", "X-Header-Add": "original-val-add, header-add", "X-Header-Remove": "",
       "Another-Header": "another-header-val"})]
-ON_RULES = [rule(match(prefix=path), "v1", filters=[made]) for path, made in modifier_rules("RequestHeaderModifier")]
+ON_RULES = [rule(match(prefix=path), "v1", filters=[made]) for path,
+    made in modifier_rules("RequestHeaderModifier")]
 ON_BACKENDS = [rule(match(prefix=path), ref("v1", filters=[made]))
                for path, made in modifier_rules("RequestHeaderModifier")]
 for name, rules in (("HTTPRouteRequestHeaderModifier", ON_RULES),
@@ -316,7 +234,8 @@ case(
       for status in (303, 307, 308)])
 
 PATHS = {
-    "/original-prefix": {"path": prefix("/replacement-prefix")}, "/full": {"path": full("/full-path-replacement")},
+    "/original-prefix": {"path": prefix("/replacement-prefix")},
+    "/full": {"path": full("/full-path-replacement")},
     "/prefix-and-host": {"hostname": "example.org", "path": prefix("/replacement-prefix")},
     "/prefix-and-status": {"path": prefix("/replacement-prefix"), "statusCode": 301},
     "/full-and-host": {"hostname": "example.org", "path": full("/replacement-full")},
@@ -324,7 +243,8 @@ PATHS = {
     "/strip": {"path": prefix("/")}}
 case(
     "HTTPRouteRedirectPath",
-    [gateway(), route("r", *[rule(match(prefix=path), filters=[redirect(**made)]) for path, made in PATHS.items()])],
+    [gateway(), route("r", *[rule(match(prefix=path), filters=[redirect(**made)]) for path,
+        made in PATHS.items()])],
     *[send(path, status, answers={"Location": f"http://{host}:PORT{to}"}) for path, status, host, to in (
         ("/original-prefix/lemon", 302, "example.com", "/replacement-prefix/lemon"),
         ("/original-prefix", 302, "example.com", "/replacement-prefix"),
@@ -337,13 +257,16 @@ case(
 
 PLACES = {
     "/port": ({"port": 8083}, 302, "http://example.com:8083/port"),
-    "/port-and-host": ({"hostname": "example.org", "port": 8083}, 302, "http://example.org:8083/port-and-host"),
+    "/port-and-host": ({"hostname": "example.org", "port": 8083}, 302,
+        "http://example.org:8083/port-and-host"),
     "/port-and-status": ({"port": 8083, "statusCode": 301}, 301, "http://example.com:8083/port-and-status"),
     "/port-80": ({"port": 80}, 302, "http://example.com/port-80"),
     "/scheme-http": ({"scheme": "http"}, 302, "http://example.com/scheme-http"),
     "/scheme-https": ({"scheme": "https"}, 302, "https://example.com/scheme-https"),
-    "/scheme-and-host": ({"scheme": "https", "hostname": "example.org"}, 302, "https://example.org/scheme-and-host"),
-    "/scheme-and-status": ({"scheme": "https", "statusCode": 301}, 301, "https://example.com/scheme-and-status"),
+    "/scheme-and-host": ({"scheme": "https", "hostname": "example.org"}, 302,
+        "https://example.org/scheme-and-host"),
+    "/scheme-and-status": ({"scheme": "https", "statusCode": 301}, 301,
+        "https://example.com/scheme-and-status"),
     "/https-443": ({"scheme": "https", "port": 443}, 302, "https://example.com/https-443"),
     "/https-8443": ({"scheme": "https", "port": 8443}, 302, "https://example.com:8443/https-8443"),
     "/http-443": ({"scheme": "http", "port": 443}, 302, "http://example.com:443/http-443"),
@@ -359,7 +282,8 @@ case(
     "HTTPRouteRewriteHost",
     [gateway(), route(
         "r", rule(match(prefix="/one"), "v1", filters=[rewrite(hostname="one.example.org")]),
-        rule(match(prefix="/two"), "v2", filters=[rewrite(hostname="example.org")]), rule(match(prefix="/"), "v3"),
+        rule(match(prefix="/two"), "v2", filters=[rewrite(hostname="example.org")]),
+        rule(match(prefix="/"), "v3"),
         hosts=["rewrite.example"])],
     send("/one", "v1", host="rewrite.example", sees={"Host": "one.example.org"}),
     send("/two", "v2", host="rewrite.example:80", sees={"Host": "example.org"}),
@@ -374,14 +298,18 @@ case(
     "HTTPRouteRewritePath",
     [gateway(), route(
         "r", *[rule(match(prefix=path), "v1", filters=[rewrite(path=to)]) for path, to in REWRITES.items()],
-        rule(match(prefix="/full/rewrite-and-modify-headers"), "v1", filters=[rewrite(path=full("/test")), MORE]),
-        rule(match(prefix="/prefix/rewrite-and-modify-headers"), "v1", filters=[rewrite(path=prefix("/prefix")), MORE]),
+        rule(match(prefix="/full/rewrite-and-modify-headers"), "v1",
+            filters=[rewrite(path=full("/test")), MORE]),
+        rule(match(prefix="/prefix/rewrite-and-modify-headers"), "v1",
+            filters=[rewrite(path=prefix("/prefix")), MORE]),
         rule(match(prefix="/at-backend"), ref("v2", filters=[rewrite(path=prefix("/there"))])))],
     *[send(path, "v1", path=to) for path, to in (
         ("/prefix/one/two", "/one/two"), ("/prefix/one", "/one"), ("/strip-prefix/three", "/three"),
-        ("/strip-prefix", "/"), ("/strip-prefix/", "/"), ("/full/one/two", "/one"), ("/full/one?q=/x", "/one?q=/x"),
+        ("/strip-prefix", "/"), ("/strip-prefix/", "/"), ("/full/one/two", "/one"),
+        ("/full/one?q=/x", "/one?q=/x"),
         ("/slashed/two", "/one/two"), ("/empty/two?a", "/two?a"), ("/empty", "/"))],
-    *[send(path, "v1", path=to, headers=[("X-Header-Remove", "x"), ("X-Header-Add", "was"), ("X-Header-Set", "was")],
+    *[send(path, "v1", path=to, headers=[("X-Header-Remove", "x"), ("X-Header-Add", "was"),
+        ("X-Header-Set", "was")],
            sees={"X-Header-Set": "set", "X-Header-Add": "was, add", "X-Header-Remove": ""})
       for path, to in (("/full/rewrite-and-modify-headers/test", "/test"),
                        ("/prefix/rewrite-and-modify-headers/one", "/prefix/one"))],
@@ -391,7 +319,8 @@ case(
     "HTTPRouteWeight",
     [gateway(), route(
         "r", rule(match(prefix="/split"), ref("v1", 70), ref("v2", 30), ref("v3", 0)),
-        rule(match(prefix="/tenth"), ref("v1", 90), ref("v2", 10)), rule(match(prefix="/even"), "v1", "v2", "v3"),
+        rule(match(prefix="/tenth"), ref("v1", 90), ref("v2", 10)),
+        rule(match(prefix="/even"), "v1", "v2", "v3"),
         rule(match(prefix="/large"), ref("v1", 1000000), ref("v2", 1000000)),
         rule(match(prefix="/none"), ref("v1", 0), ref("v2", 0)))],
     shares("/split", {"v1": 70, "v2": 30, "v3": 0}), shares("/tenth", {"v1": 90, "v2": 10}),
@@ -416,7 +345,8 @@ case(
         rule(match(prefix="/both"), ref("app-v1", 1, namespace="app"), ref("app-v2", 1, namespace="app")),
         rule(match(prefix="/web"), ref("web", namespace="web"))),
      grant("app", "shop", name="app-v1"), grant("web", "shop", kind="Gateway"), grant("shop", "shop")],
-    send("/app-v1", "app-v1"), send("/app-v2", 500), send("/web", 500), shares("/both", {"app-v1": 1, 500: 1}),
+    send("/app-v1", "app-v1"), send("/app-v2", 500), send("/web", 500),
+    shares("/both", {"app-v1": 1, 500: 1}),
     says=["Service app/app-v2:8080 is in another namespace, and no ReferenceGrant there allows it"])
 
 case(
@@ -428,7 +358,8 @@ case(
         rule(match(prefix="/alone"), "v1", timeouts={"backendRequest": "300ms"}),
         rule(match(prefix="/open"), "v1", timeouts={"request": "0s", "backendRequest": "300ms"}))],
     *[send(f"/{path}", "v1") for path in ("request", "none", "backend", "alone", "open")],
-    *[send(f"/{path}?delay=1", 504) for path in ("request", "backend", "alone", "open")], send("/none?delay=1", "v1"))
+    *[send(f"/{path}?delay=1", 504) for path in ("request", "backend", "alone", "open")],
+    send("/none?delay=1", "v1"))
 
 AGAIN = {"codes": [500, 503], "attempts": 2, "backoff": "20ms"}
 case(
@@ -444,7 +375,8 @@ case(
 
 case(
     "HTTPRouteNamedRule",
-    [gateway(), route("r", rule(match(prefix="/named"), "v1", name="named-rule"), rule(match(prefix="/not"), "v2"))],
+    [gateway(), route("r", rule(match(prefix="/named"), "v1", name="named-rule"),
+        rule(match(prefix="/not"), "v2"))],
     send("/named", "v1"), send("/not", "v2"), send("/other", 404))
 
 OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
@@ -455,7 +387,8 @@ case(
      route("b-name", rule(match(prefix="/name"), "v2"), created=OLD),
      route("a-name", rule(match(prefix="/name"), "v1"), created=OLD),
      route("order", rule(match(prefix="/order"), "v3"), rule(match(prefix="/order"), "v2")),
-     route("more", rule(match(prefix="/more", headers=ONE), "v1"), rule(match(prefix="/more", headers=[*ONE, BLUE]), "v2"),
+     route("more", rule(match(prefix="/more", headers=ONE), "v1"),
+         rule(match(prefix="/more", headers=[*ONE, BLUE]), "v2"),
            rule(match(prefix="/more", query=[BLUE]), "v3"))],
     send("/time", "v1"), send("/name", "v1"), send("/order", "v3"), send("/more", "v1", headers=ONE),
     send("/more", "v2", headers=[*ONE, BLUE]), send("/more?color=blue", "v1", headers=ONE),
@@ -465,7 +398,8 @@ case(
     "PatternsAndPathsAsTheyAre",
     [gateway(), route(
         "r", rule(match(regex="/v[0-9]+/(list|get)"), "v1"), rule(match(regex="/say/.*"), "v2"),
-        rule(match(prefix="/a", headers=[("user", "j.*n")], query=[("id", "[0-9]+")], patterns=("user", "id")), "v3"),
+        rule(match(prefix="/a", headers=[("user", "j.*n")], query=[("id", "[0-9]+")],
+            patterns=("user", "id")), "v3"),
         rule(match(prefix="/c%20d"), "v1"))],
     send("/v12/list", "v1"), send("/v12/list/more", 404), send("/v/list", 404), send("/v1/get?x=/", "v1"),
     send("/say/hello", "v2"), send("/say", 404), send("/a?id=12", "v3", headers=[("User", "jason")]),
@@ -479,9 +413,12 @@ case(
 # The mesh: routes whose parent is a Service, for whoever dials it, whatever host is asked for.
 case(
     "MeshBasicAndPorts",
-    [route("r", rule(match(prefix="/v1"), "v1"), rule(match(prefix="/v2"), "v2"), parents=[MESH], hosts=["ignored.example"])],
-    send("/v1", "v1", to="all"), send("/v2", "v2", to="all", host="anything.example"), send("/", 404, to="all"),
-    send("/v1", "v1", host="all:8080"), send("/v1", "v1", host="all.shop.svc.cluster.local"), send("/v1", "v1", host="all"),
+    [route("r", rule(match(prefix="/v1"), "v1"), rule(match(prefix="/v2"), "v2"), parents=[MESH],
+        hosts=["ignored.example"])],
+    send("/v1", "v1", to="all"), send("/v2", "v2", to="all", host="anything.example"),
+    send("/", 404, to="all"),
+    send("/v1", "v1", host="all:8080"), send("/v1", "v1", host="all.shop.svc.cluster.local"),
+    send("/v1", "v1", host="all"),
     send("/", 404, host="all.shop"), shares("/", {"v1": 1, "v2": 1, "v3": 1}, to="all-more", count=300),
     shares("/v1", {"v1": 1, "v2": 1, "v3": 1}, host="all:8081", count=300), send("/", "v3", host="v3"),
     send("/", 404, host="nobody"))
@@ -489,7 +426,8 @@ case(
     "MeshTrafficSplit",
     [route("r", rule(match(headers=[("end-user", "jason")]), "v2", name="jason"),
            rule(None, ref("v1", 90), ref("v2", 10), name="split"), parents=[MESH])],
-    shares("/", {"v1": 90, "v2": 10}, to="all"), *[send("/", "v2", headers=[("End-User", "jason")], to="all")] * 20)
+    shares("/", {"v1": 90, "v2": 10}, to="all"), *[send("/", "v2", headers=[("End-User", "jason")],
+        to="all")] * 20)
 case(
     "MeshHTTPRouteActions",
     [route(
@@ -504,6 +442,7 @@ case(
     send("/head", "v1", to="all-more", sees={"X-Mesh": "yes"}), send("/?animal=whale", "v3", to="all"))
 case(
     "MeshConsumerRoute",
-    [route("r", rule(None, ref("v1", namespace="shop")), parents=[{**MESH, "namespace": "shop"}], namespace="web")],
+    [route("r", rule(None, ref("v1", namespace="shop")), parents=[{**MESH, "namespace": "shop"}],
+        namespace="web")],
     shares("/", {"v1": 1, "v2": 1, "v3": 1}, to="all", count=300),
-    says=["HTTPRoute web/r is not in force for Service shop/all:8080: a route for a Service must be in the Service's"])
+    says=["web/r is not in force for Service shop/all:8080: a route for a Service must be in the Service's"])
