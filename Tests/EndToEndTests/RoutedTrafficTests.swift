@@ -1,4 +1,4 @@
-/// Traffic that the kernel sends through the real waypoint: HTTP is routed, everything else arrives untouched.
+/// Traffic that the kernel sends through the real waypoint: HTTP is routed, all else arrives untouched.
 import Foundation
 import Glibc
 import KmeshTestSupport

@@ -233,6 +233,23 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
         }
     }
 
+    @Test func aReaderMayGoAwayInTheMiddleOfAStream() async throws {
+        let bytes = [UInt8](repeating: 0x16, count: 1 << 20)
+        let server = try TestServer { socket in
+            while true { try socket.send(bytes) }
+        }
+        defer { server.stop() }
+        let configuration = configuration([cluster(0, [server.address])], protocol: .tcp)
+        try await TestProxy.with(configuration, kind: .servicePort(backend(0))) { proxy in
+            for turn in 0..<100 {
+                let client = try proxy.connect()
+                for _ in 0..<(turn % 10) { _ = try client.receive() }
+                if turn % 2 == 0 { client.reset() } else { client.close() }
+            }
+            try await proxy.settle()
+        }
+    }
+
     @Test func anOldClientSeesThatABodyIsBroken() async throws {
         let server = try TestServer { socket in
             _ = try socket.readMessage()

@@ -99,5 +99,8 @@ enum Machine {
     /// Raises the limit of open files to what the process may have, and returns it.
     static func raiseDescriptorLimit() -> Int { Int(kmesh_raise_descriptor_limit()) }
 
+    /// splice, unlike send, cannot be told that a reader who is gone is no reason to end.
+    static func ignoreBrokenPipes() { kmesh_ignore_broken_pipes() }
+
     static func processorCount() -> Int { Int(kmesh_processor_count()) }
 }
