@@ -12,7 +12,7 @@ extension Worker {
             editing.random = (upstreams.random.next(), upstreams.random.next())
         }
         writer.clear()
-        if exchanges[exchange].route >= 0 {
+        if exchanges[exchange].flags.contains(.hasRequestEdits) {
             let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
             writeRouted(
                 head, fields, buffers, connections[slot].buffer, range, editing, table,
@@ -41,6 +41,12 @@ extension Worker {
         var editing = ResponseEditing()
         editing.dropsChunks = flags.contains(.dechunks)
         editing.connection = connection(flags)
+        if !flags.contains(.hasResponseEdits),
+            isUntouched(head, editing, buffers, connections[slot].buffer, range)
+        {
+            connections[slot].ready = connections[slot].start + head.count
+            return true
+        }
         writer.clear()
         if flags.contains(.hasResponseEdits) {
             let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
@@ -165,6 +171,13 @@ private func writePlain(
     }
 }
 
+private func isUntouched(
+    _ head: ResponseHead, _ editing: ResponseEditing, _ buffers: borrowing BufferPool, _ buffer: Int32,
+    _ range: Range<Int>
+) -> Bool {
+    buffers[buffer].read(range) { bytes in head.isUntouched(bytes, editing) }
+}
+
 private func write(
     _ redirect: RedirectAction, _ head: RequestHead, _ buffers: borrowing BufferPool, _ buffer: Int32,
     _ range: Range<Int>, matchedPrefix: [UInt8], port: UInt16, _ connection: ResponseEditing.Connection,
@@ -184,11 +197,5 @@ private func openEntry(
 ) -> Int32 {
     buffers[buffer].read(range) { bytes in
         fields.read(0..<head.fieldCount) { fields in log.begin(head, fields, bytes, telemetry) }
-    }
-}
-
-extension CompiledRoute {
-    func hasResponseEdits(backend: Int) -> Bool {
-        !responseEdits.isEmpty || !backends[backend].responseEdits.isEmpty
     }
 }
