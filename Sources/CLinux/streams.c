@@ -8,6 +8,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -257,6 +258,11 @@ long kmesh_raise_descriptor_limit(void)
 			limit = raised;
 	}
 	return limit.rlim_cur > (1L << 40) ? 1L << 40 : (long)limit.rlim_cur;
+}
+
+void kmesh_ignore_broken_pipes(void)
+{
+	signal(SIGPIPE, SIG_IGN);
 }
 
 int kmesh_processor_count(void)

@@ -16,6 +16,7 @@ public final class WaypointProxy: Sendable {
         options: ProxyOptions, listeners: [ListenerSpecification], configuration: WaypointConfiguration
     ) throws(ProxyError) {
         let workers = options.workers > 0 ? options.workers : Machine.processorCount()
+        Machine.ignoreBrokenPipes()
         descriptorLimit = Machine.raiseDescriptorLimit()
         let needed = 64 + workers * (8 + listeners.count)
         guard descriptorLimit >= needed else {

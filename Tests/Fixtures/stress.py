@@ -152,20 +152,22 @@ class Server:
 
 class Waypoint:
     def __init__(self, program, directory, servers):
-        self.port, status = free_port(), free_port()
+        self.port, self.stream_port, status = free_port(), free_port(), free_port()
         labels = {"kubernetes.io/service-name": "server"}
         objects = [
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server", "namespace": "default"},
              "spec": {"clusterIP": "10.96.0.1",
-                      "ports": [{"name": "http", "port": 80, "targetPort": servers[0].port}]}},
+                      "ports": [{"name": "http", "port": 80, "targetPort": servers[0].port},
+                                {"name": "tcp", "port": 81, "targetPort": servers[0].port}]}},
             {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
              "metadata": {"name": "server-1", "namespace": "default", "labels": labels},
-             "ports": [{"name": "http", "port": servers[0].port, "protocol": "TCP"}],
+             "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"} for name in ("http", "tcp")],
              "endpoints": [
                  {"addresses": [server.address], "conditions": {"ready": True}} for server in servers]}]
         path = directory / "stress.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         words = [program, "--mesh-file", path, "--listen", f"127.0.0.1:{self.port}=server.default:80",
+                 "--listen", f"127.0.0.1:{self.stream_port}=server.default:81",
                  "--status-address", f"127.0.0.1:{status}", "--request-header-timeout", "3s",
                  "--log-level", "error"]
         self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
@@ -179,8 +181,8 @@ class Waypoint:
                 time.sleep(0.05)
         raise Failure("the waypoint does not listen")
 
-    def connect(self, timeout=20):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout)
+    def connect(self, timeout=20, port=None):
+        connection = socket.create_connection(("127.0.0.1", port or self.port), timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
@@ -358,7 +360,22 @@ def killed_server(waypoint, servers):
         raise Failure(f"{len(failures)} of {sum(counts)} requests failed, the first by {failures[0]}")
 
 
-SCENARIOS = (bodies, slow_readers, slow_writers, slowloris, dying_servers, killed_server)
+def leaving_readers(waypoint, _):
+    """300 clients leave within a stream that is passed through: that ends nothing but their streams."""
+    for turn in range(300):
+        connection = waypoint.connect(port=waypoint.stream_port)
+        connection.sendall(b"GET /bytes/50000000 HTTP/1.1\r\nHost: server\r\n\r\n")
+        end = time.monotonic() + turn % 10 * 0.003
+        while time.monotonic() < end:
+            connection.recv(1 << 20)
+        if turn % 2:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    if waypoint.get("/")[0] != 200:
+        raise Failure("the waypoint serves no more")
+
+
+SCENARIOS = (leaving_readers, bodies, slow_readers, slow_writers, slowloris, dying_servers, killed_server)
 
 
 def main():

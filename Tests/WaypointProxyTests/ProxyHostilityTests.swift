@@ -177,9 +177,8 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
     }
 
     @Test func anAnswerThatIsNeverReadEnds() async throws {
-        try await TestProxy.with(
-            configuration([cluster(0, [])]), options: { $0.timeouts.exchangeIdle = 300 }
-        ) { proxy in
+        let impatient: (inout ProxyOptions) -> Void = { $0.timeouts.exchangeIdle = 300 }
+        try await TestProxy.with(configuration([cluster(0, [])]), options: impatient) { proxy in
             let client = try proxy.connect()
             client.fill(Array(String(repeating: get, count: 1000).utf8))
             try await proxy.settle()
@@ -230,6 +229,23 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
             try await proxy.settle()
             #expect(server.connections == 20)
             #expect(await proxy.statistics.upstreamConnections == 0)
+        }
+    }
+
+    @Test func aReaderMayGoAwayInTheMiddleOfAStream() async throws {
+        let bytes = [UInt8](repeating: 0x16, count: 1 << 20)
+        let server = try TestServer { socket in
+            while true { try socket.send(bytes) }
+        }
+        defer { server.stop() }
+        let configuration = configuration([cluster(0, [server.address])], protocol: .tcp)
+        try await TestProxy.with(configuration, kind: .servicePort(backend(0))) { proxy in
+            for turn in 0..<100 {
+                let client = try proxy.connect()
+                for _ in 0..<(turn % 10) { _ = try client.receive() }
+                if turn % 2 == 0 { client.reset() } else { client.close() }
+            }
+            try await proxy.settle()
         }
     }
 

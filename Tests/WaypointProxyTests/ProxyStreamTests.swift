@@ -181,6 +181,24 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
         }
     }
 
+    /// The port that the client dialed, and not that of the waypoint, which nobody could follow.
+    @Test func aRedirectLeadsToWhatWasDialed() async throws {
+        let made = configuration([]) { $0.action = .redirect(RedirectAction(path: .full("/there"))) }
+        var targets = TargetIndex()
+        targets.insert(
+            Target(kind: .service(backend(0)), applicationProtocol: .http, cluster: -1, table: 0),
+            at: [SocketAddress(IPAddress(v4: 0x0a00_0001), 80)])
+        let configuration = WaypointConfiguration(
+            version: 1, clusters: [], tables: made.tables, targets: targets, plainTable: nil)
+        try await TestProxy.with(configuration, kind: metadata) { proxy in
+            let client = try proxy.connect()
+            try client.send(Self.records + Array(get.utf8))
+            #expect(try client.readResponse()["location"] == "http://a/there")
+            client.close()
+            try await proxy.settle()
+        }
+    }
+
     @Test func whatIsNoFrontendIsNeverConnectedTo() async throws {
         let server = try TestServer.saying("hello")
         defer { server.stop() }

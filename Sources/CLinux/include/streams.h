@@ -52,6 +52,9 @@ long kmesh_splice(int from, int to, unsigned long size);
 long kmesh_monotonic_microseconds(void);
 /* Raises the limit of open files to what the process may have. The limit then. */
 long kmesh_raise_descriptor_limit(void);
+
+/* From now on a write to a pipe or socket that nobody reads fails, and does not end the process. */
+void kmesh_ignore_broken_pipes(void);
 /* Processors that the calling process may use. */
 int kmesh_processor_count(void);
 

@@ -65,6 +65,9 @@ enum Streams {
     @inline(__always)
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
+    /// Closes a descriptor whose number becomes another name of `other`.
+    static func replace(_ descriptor: Int32, by other: Int32) { _ = dup2(other, descriptor) }
+
     /// When the socket is closed, the peer sees a reset: something is missing.
     static func resetOnClose(_ socket: Int32) { kmesh_stream_reset_on_close(socket) }
 
@@ -95,6 +98,9 @@ enum Machine {
 
     /// Raises the limit of open files to what the process may have, and returns it.
     static func raiseDescriptorLimit() -> Int { Int(kmesh_raise_descriptor_limit()) }
+
+    /// splice, unlike send, cannot be told that a reader who is gone is no reason to end.
+    static func ignoreBrokenPipes() { kmesh_ignore_broken_pipes() }
 
     static func processorCount() -> Int { Int(kmesh_processor_count()) }
 }
