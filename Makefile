@@ -5,7 +5,7 @@ SEED ?=
 FILTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,11 @@ bench: ## Measure SUITE= beside its peers (root)
 	@scripts/install-deps build bench
 	swift build -c release
 	@benchmarks/run $(SUITE)
+
+gate: ## Check what a request costs where the machine does not matter: instructions, allocations, memory (root)
+	@scripts/install-deps build gate
+	swift build -c release --product kmesh-waypoint
+	@benchmarks/run waypoint --gate
 
 clean: ## Remove all build output
 	rm -rf .build

@@ -16,6 +16,20 @@ import Testing
         #expect(!hasOverflowed)
     }
 
+    @Test func addressesAndIdentifiersAreWhole() {
+        var writer = ByteWriter(capacity: 100)
+        writer.append(v4: 0)
+        writer.append(v4: 0x0a63_64ff)
+        writer.append(uuid: 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210)
+        writer.append(v4: 0xffff_ffff)
+        let text = text(writer)
+        #expect(text == "0.0.0.010.99.100.25501234567-89ab-cdef-fedc-ba9876543210255.255.255.255")
+        var small = ByteWriter(capacity: 35)
+        small.append(uuid: 1, 1)
+        let (count, hasOverflowed) = (small.count, small.hasOverflowed)
+        #expect(count == 0 && hasOverflowed)
+    }
+
     @Test func whatDoesNotFitIsSaid() {
         var writer = ByteWriter(capacity: 4)
         writer.append("12345")

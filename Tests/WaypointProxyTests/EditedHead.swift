@@ -53,3 +53,12 @@ extension HeaderEdits {
         self.init(dropped: dropped.map { Array($0.utf8) }, appended: Array(appended.utf8))
     }
 }
+
+/// Whether the response's head goes to the client without being written anew; `nil` when it is refused.
+func isSentAsItCame(_ bytes: [UInt8], _ editing: ResponseEditing = ResponseEditing()) -> Bool? {
+    let slab = Slab<HeaderField>(capacity: 100)
+    var head = ResponseHead()
+    let verdict = parseResponseHead(
+        bytes.span, limits: HeadLimits(), requestIsHead: false, into: &head, fields: slab)
+    return verdict == .complete ? head.isUntouched(bytes.span, editing) : nil
+}

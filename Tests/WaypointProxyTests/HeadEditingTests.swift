@@ -148,7 +148,10 @@ private func target(_ line: String, _ rewrite: PathRewrite?, prefix: String = "/
         ),
     ])
     func linesStayOrGo(head: String, kept: String) {
-        #expect(editedResponse(Array((head + "\r\n").utf8)) == kept + "\r\n")
+        let bytes = Array((head + "\r\n").utf8)
+        #expect(editedResponse(bytes) == kept + "\r\n")
+        #expect(isSentAsItCame(bytes) == (head == kept && !head.contains(" 101 ")))
+        #expect(isSentAsItCame(bytes, ResponseEditing(connection: .close)) == false)
     }
 
     @Test func connectionAndEdits() {

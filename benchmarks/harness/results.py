@@ -63,17 +63,24 @@ class Results:
         if with_range:
             others[f"{key}_min"], others[f"{key}_max"] = ratio.least, ratio.most
 
-    def judge(self):
-        """Prints each wanted figure: met, missed or not measured, and by how much."""
+    def judge(self, gate=False):
+        """Prints each wanted figure: met, missed or not measured, and by how much. Returns how many targets of a
+        gate are not met; without one, none is asked for."""
         say("")
+        failed = 0
         for target in json.loads((THRESHOLDS / f"{self.suite}.json").read_text())["targets"]:
-            say(f"TARGET {self._verdict(target)}: {target['says']}")
+            if gate and not target.get("gate"):
+                continue
+            verdict, is_met = self._verdict(target)
+            failed += gate and not is_met
+            say(f"TARGET {verdict}: {target['says']}")
+        return failed
 
     def _verdict(self, target):
         found = self.values.get(target["figure"], {})
         key = target.get("of", "value")
         if key not in found:
-            return "not measured"
+            return "not measured", False
         number, limit, slack = found[key], target["limit"], 0.0
         if target.get("slack") == CONTROL:
             slack = abs(found.get(CONTROL, 1.0) - 1)
@@ -81,4 +88,4 @@ class Results:
         is_met = number >= limit - slack if is_floor else number <= limit + slack
         margin = number - limit if is_floor else limit - number
         width = f", the control is off by {slack:.3f}" if target.get("slack") else ""
-        return f"{'met' if is_met else 'MISSED'} ({form(number)}, {margin:+.4g} to {form(limit)}{width})"
+        return f"{'met' if is_met else 'MISSED'} ({form(number)}, {margin:+.4g} to {form(limit)}{width})", is_met

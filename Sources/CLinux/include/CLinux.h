@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include "bpf_calls.h"
+#include "format.h"
 #include "programs.h"
 #include "scan.h"
 #include "sockets.h"

@@ -26,6 +26,7 @@ struct ExchangeFlags: OptionSet, BitwiseCopyable {
     static let upstreamKeepsAlive = ExchangeFlags(rawValue: 32)
     static let asksUpgrade = ExchangeFlags(rawValue: 64)
     static let upgraded = ExchangeFlags(rawValue: 128)
+    static let hasRequestEdits = ExchangeFlags(rawValue: 8192)
     static let hasResponseEdits = ExchangeFlags(rawValue: 256)
     /// A pooled connection turned out to be closed: take a new one.
     static let wantsFresh = ExchangeFlags(rawValue: 512)
@@ -69,6 +70,8 @@ struct Exchange: SlotRecord {
     var backendDeadline: Int64 = 0
     var idleDeadline: Int64 = 0
     var wakeTime: Int64 = 0
+    /// Of each attempt, in milliseconds; 0 is none.
+    var backendTimeout: UInt32 = 0
     var attemptStart: Int64 = 0
     /// Our own answer, as far as the client has not taken it.
     var output: Int32 = -1

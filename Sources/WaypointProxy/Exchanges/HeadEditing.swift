@@ -13,7 +13,7 @@ extension Worker {
             if exchanges[exchange].log >= 0 { logRequestID(exchange, editing.random) }
         }
         writer.clear()
-        if exchanges[exchange].route >= 0 {
+        if exchanges[exchange].flags.contains(.hasRequestEdits) {
             let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
             writeRouted(
                 head, fields, buffers, connections[slot].buffer, range, editing, table,
@@ -54,6 +54,12 @@ extension Worker {
         var editing = ResponseEditing()
         editing.dropsChunks = flags.contains(.dechunks)
         editing.connection = connection(flags)
+        if !flags.contains(.hasResponseEdits),
+            isUntouched(head, editing, buffers, connections[slot].buffer, range)
+        {
+            connections[slot].ready = connections[slot].start + head.count
+            return true
+        }
         writer.clear()
         if flags.contains(.hasResponseEdits) {
             let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
@@ -191,6 +197,13 @@ private func writePlain(
     }
 }
 
+private func isUntouched(
+    _ head: ResponseHead, _ editing: ResponseEditing, _ buffers: borrowing BufferPool, _ buffer: Int32,
+    _ range: Range<Int>
+) -> Bool {
+    buffers[buffer].read(range) { bytes in head.isUntouched(bytes, editing) }
+}
+
 private func write(
     _ redirect: RedirectAction, _ head: RequestHead, _ buffers: borrowing BufferPool, _ buffer: Int32,
     _ range: Range<Int>, matchedPrefix: [UInt8], port: UInt16, _ connection: ResponseEditing.Connection,
@@ -215,10 +228,4 @@ private func openEntry(
 
 private func setRequestID(_ log: inout AccessLog, _ writer: borrowing ByteWriter, _ entry: Int32) {
     writer.read { bytes in log.set(.requestID, bytes, in: entry) }
-}
-
-extension CompiledRoute {
-    func hasResponseEdits(backend: Int) -> Bool {
-        !responseEdits.isEmpty || !backends[backend].responseEdits.isEmpty
-    }
 }

@@ -83,9 +83,13 @@ extension Worker {
         }
         let cluster = routes.routes[place].backends[backend].cluster
         guard cluster >= 0 else { return failExchange(exchange, status: 500, .noCluster) }
-        if routes.routes[place].hasResponseEdits(backend: backend) {
+        if routes.routes[place].backends[backend].editsRequests {
+            exchanges[exchange].flags.insert(.hasRequestEdits)
+        }
+        if routes.routes[place].backends[backend].editsResponses {
             exchanges[exchange].flags.insert(.hasResponseEdits)
         }
+        exchanges[exchange].backendTimeout = routes.routes[place].backendTimeout
         setDeadlines(exchange, routes.routes[place].requestTimeout, routes.routes[place].retry)
         forward(exchange, slot, head, to: cluster)
     }

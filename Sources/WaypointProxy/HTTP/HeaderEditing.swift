@@ -39,7 +39,6 @@ private func drops(_ edits: borrowing HeaderEdits, _ field: HeaderField, _ bytes
 
 /// Whether one of the two takes away, or sets, the header of this name in lower case.
 func drops(_ route: borrowing HeaderEdits, _ backend: borrowing HeaderEdits, _ name: StaticString) -> Bool {
-    if route.dropped.isEmpty, backend.dropped.isEmpty { return false }
     for dropped in route.dropped where dropped.span.isAll(of: name) { return true }
     for dropped in backend.dropped where dropped.span.isAll(of: name) { return true }
     return false
@@ -155,20 +154,7 @@ extension ByteWriter {
             append(address.description.utf8)
             return
         }
-        let bits = address.v4Bits
-        append(octet: UInt8(truncatingIfNeeded: bits >> 24))
-        append(UInt8(ascii: "."))
-        append(octet: UInt8(truncatingIfNeeded: bits >> 16))
-        append(UInt8(ascii: "."))
-        append(octet: UInt8(truncatingIfNeeded: bits >> 8))
-        append(UInt8(ascii: "."))
-        append(octet: UInt8(truncatingIfNeeded: bits))
-    }
-
-    private mutating func append(octet: UInt8) {
-        if octet >= 100 { append(UInt8(ascii: "0") &+ octet / 100) }
-        if octet >= 10 { append(UInt8(ascii: "0") &+ octet / 10 % 10) }
-        append(UInt8(ascii: "0") &+ octet % 10)
+        append(v4: address.v4Bits)
     }
 
     mutating func append(authority destination: SocketAddress) {
@@ -182,23 +168,6 @@ extension ByteWriter {
     mutating func append(uuid random: (UInt64, UInt64)) {
         let high = random.0 & 0xffff_ffff_ffff_0fff | 0x4000
         let low = random.1 & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
-        append(hexadecimal: high >> 32, digits: 8)
-        append(UInt8(ascii: "-"))
-        append(hexadecimal: high >> 16, digits: 4)
-        append(UInt8(ascii: "-"))
-        append(hexadecimal: high, digits: 4)
-        append(UInt8(ascii: "-"))
-        append(hexadecimal: low >> 48, digits: 4)
-        append(UInt8(ascii: "-"))
-        append(hexadecimal: low, digits: 12)
-    }
-
-    private mutating func append(hexadecimal number: UInt64, digits: Int) {
-        var shift = UInt64(digits * 4)
-        while shift > 0 {
-            shift &-= 4
-            let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
-            append(digit < 10 ? UInt8(ascii: "0") &+ digit : UInt8(ascii: "a") &+ digit &- 10)
-        }
+        append(uuid: high, low)
     }
 }

@@ -79,33 +79,30 @@ func parseFields(
             summary.end = at &+ 2
             return summary.end <= limits.head ? .complete : .refused(.headTooLarge)
         }
-        let colon = bytes.tokenEnd(from: at, to: count)
-        guard colon < count else { return .incomplete }
-        guard bytes[colon] == ASCII.colon, colon > at else {
-            return .refused(refusalOfName(bytes, at, colon))
+        guard var field = bytes.headerField(from: at) else {
+            return verdictOfLine(bytes, at, hasRoom: summary.count < limits.fields)
         }
         guard summary.count < limits.fields else { return .refused(.tooManyFields) }
-
-        var value = colon &+ 1
-        while value < count, ASCII.isBlank(bytes[value]) { value &+= 1 }
-        let lineEnd = bytes.control(from: value)
-        guard lineEnd &+ 1 < count, bytes[lineEnd] == ASCII.carriageReturn,
-            bytes[lineEnd &+ 1] == ASCII.lineFeed
-        else { return verdictOfLineEnd(bytes, lineEnd) }
-        var valueEnd = lineEnd
-        while valueEnd > value, ASCII.isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
-
-        var field = HeaderField(
-            name: ByteRange(at, colon), value: ByteRange(value, valueEnd), line: ByteRange(at, lineEnd &+ 2))
         field.known = knownHeader(bytes, field.name)
         if field.known != .other {
             if let refusal = summary.add(field, bytes) { return .refused(refusal) }
         }
         fields[summary.count] = field
         summary.count &+= 1
-        at = lineEnd &+ 2
+        at = field.line.range.upperBound
     }
     return .incomplete
+}
+
+/// Why there is no header line at `start`. `hasRoom`: one more would be taken.
+private func verdictOfLine(_ bytes: Span<UInt8>, _ start: Int, hasRoom: Bool) -> ParseVerdict {
+    let colon = bytes.tokenEnd(from: start, to: bytes.count)
+    guard colon < bytes.count else { return .incomplete }
+    guard bytes[colon] == ASCII.colon, colon > start else {
+        return .refused(refusalOfName(bytes, start, colon))
+    }
+    guard hasRoom else { return .refused(.tooManyFields) }
+    return verdictOfLineEnd(bytes, bytes.control(from: colon + 1))
 }
 
 /// What ends a name that no colon ends.

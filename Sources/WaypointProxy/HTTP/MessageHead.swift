@@ -4,7 +4,7 @@ struct ByteRange: BitwiseCopyable, Equatable {
     var count: Int32 = 0
 
     var isEmpty: Bool { count == 0 }
-    var range: Range<Int> { Int(start)..<(Int(start) + Int(count)) }
+    var range: Range<Int> { Int(start)..<(Int(start) &+ Int(count)) }
 }
 
 /// One header line. The name is as the sender wrote it; the value is without white space around it.
@@ -26,13 +26,35 @@ enum KnownHeader: UInt8, BitwiseCopyable {
 
 /// Which known headers a head has.
 struct KnownHeaders: BitwiseCopyable, Equatable {
-    private var bits: UInt32 = 0
+    private var bits: UInt32
+
+    @inline(__always)
+    init() { bits = 0 }
+
+    @inline(__always)
+    private init(bits: UInt32) { self.bits = bits }
+
+    /// Of one connection only: never sent on.
+    static var ofConnection: KnownHeaders {
+        @inline(__always) get {
+            KnownHeaders().with(.connection).with(.keepAlive).with(.proxyConnection).with(.te)
+        }
+    }
 
     @inline(__always)
     func contains(_ header: KnownHeader) -> Bool { bits & (1 << UInt32(header.rawValue)) != 0 }
 
     @inline(__always)
+    func isDisjoint(with others: KnownHeaders) -> Bool { bits & others.bits == 0 }
+
+    @inline(__always)
     mutating func insert(_ header: KnownHeader) { bits |= 1 << UInt32(header.rawValue) }
+
+    /// These and one more.
+    @inline(__always)
+    func with(_ header: KnownHeader) -> KnownHeaders {
+        KnownHeaders(bits: bits | 1 << UInt32(header.rawValue))
+    }
 }
 
 /// How far a body goes (RFC 9112 section 6.3).

@@ -38,36 +38,41 @@ func writeRequest(
         run = Int(head.fieldCount > 0 ? fields[0].line.start : head.count - 2)
     }
     var sendsTrailers = false
-    for number in 0..<head.fieldCount {
-        let field = fields[number]
-        let isKept: Bool
-        switch field.known {
-        case .other, .userAgent:
-            isKept = !head.namesHeaders || !isNamedByConnection(field, head.fieldCount, fields, bytes)
-        case .host: isKept = !head.isAbsolute && rewrite?.host == nil
-        case .contentLength, .transferEncoding, .forwardedProto, .requestID: isKept = true
-        case .expect: isKept = !editing.dropsExpect
-        case .upgrade: isKept = keepsUpgrade
-        case .te:
-            sendsTrailers = sendsTrailers || containsTrailers(bytes, field.value)
-            isKept = false
-        case .connection, .keepAlive, .proxyConnection: isKept = false
-        case .forwardedFor:
-            isKept = true
-            if number == head.lastForwardedFor, !isEdited || !drops(route, backend, "x-forwarded-for") {
-                // The list goes on where its last line ends.
-                let end = field.value.range.upperBound
-                writer.append(bytes.extracting(run..<end))
-                writer.append(field.value.isEmpty ? "" : ", ")
-                writer.append(address: editing.client)
-                run = end
-                continue
+    // Most requests have nothing that goes: then the lines are not looked at.
+    let looksAtAll = isEdited || head.namesHeaders || head.isAbsolute || rewrite?.host != nil
+    if looksAtAll || !head.present.isDisjoint(with: .touchedInRequests) {
+        for number in 0..<head.fieldCount {
+            let field = fields[number]
+            guard looksAtAll || KnownHeaders.touchedInRequests.contains(field.known) else { continue }
+            let isKept: Bool
+            switch field.known {
+            case .other, .userAgent:
+                isKept = !head.namesHeaders || !isNamedByConnection(field, head.fieldCount, fields, bytes)
+            case .host: isKept = !head.isAbsolute && rewrite?.host == nil
+            case .contentLength, .transferEncoding, .forwardedProto, .requestID: isKept = true
+            case .expect: isKept = !editing.dropsExpect
+            case .upgrade: isKept = keepsUpgrade
+            case .te:
+                sendsTrailers = sendsTrailers || containsTrailers(bytes, field.value)
+                isKept = false
+            case .connection, .keepAlive, .proxyConnection: isKept = false
+            case .forwardedFor:
+                isKept = true
+                if number == head.lastForwardedFor, !isEdited || !drops(route, backend, "x-forwarded-for") {
+                    // The list goes on where its last line ends.
+                    let end = field.value.range.upperBound
+                    writer.append(bytes.extracting(run..<end))
+                    writer.append(field.value.isEmpty ? "" : ", ")
+                    writer.append(address: editing.client)
+                    run = end
+                    continue
+                }
             }
+            let goes = !isKept || isEdited && isDropped(field, bytes, route, backend)
+            guard goes else { continue }
+            writer.append(bytes.extracting(run..<Int(field.line.start)))
+            run = field.line.range.upperBound
         }
-        let goes = !isKept || isEdited && isDropped(field, bytes, route, backend)
-        guard goes else { continue }
-        writer.append(bytes.extracting(run..<Int(field.line.start)))
-        run = field.line.range.upperBound
     }
     writer.append(bytes.extracting(run..<Int(head.count - 2)))
     writeHost(head, bytes, rewrite?.host, editing, into: &writer)
@@ -75,6 +80,13 @@ func writeRequest(
     writeAdditions(head, editing, route, backend, into: &writer)
     writeEdits(route, backend, into: &writer)
     writer.append("\r\n")
+}
+
+extension KnownHeaders {
+    /// What may go, or be changed, even where neither a route nor Connection asks for it.
+    fileprivate static var touchedInRequests: KnownHeaders {
+        @inline(__always) get { ofConnection.with(.upgrade).with(.expect).with(.forwardedFor) }
+    }
 }
 
 private func writeRequestLine(
@@ -120,15 +132,16 @@ private func writeAdditions(
     _ head: RequestHead, _ editing: RequestEditing, _ route: borrowing HeaderEdits,
     _ backend: borrowing HeaderEdits, into writer: inout ByteWriter
 ) {
-    if head.lastForwardedFor < 0, !drops(route, backend, "x-forwarded-for") {
+    let isEdited = !route.dropped.isEmpty || !backend.dropped.isEmpty
+    if head.lastForwardedFor < 0, !isEdited || !drops(route, backend, "x-forwarded-for") {
         writer.append("X-Forwarded-For: ")
         writer.append(address: editing.client)
         writer.append("\r\n")
     }
-    if !head.present.contains(.forwardedProto), !drops(route, backend, "x-forwarded-proto") {
+    if !head.present.contains(.forwardedProto), !isEdited || !drops(route, backend, "x-forwarded-proto") {
         writer.append("X-Forwarded-Proto: http\r\n")
     }
-    if !head.present.contains(.requestID), !drops(route, backend, "x-request-id") {
+    if !head.present.contains(.requestID), !isEdited || !drops(route, backend, "x-request-id") {
         writer.append("X-Request-Id: ")
         writer.append(uuid: editing.random)
         writer.append("\r\n")

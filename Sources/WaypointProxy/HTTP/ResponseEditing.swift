@@ -17,6 +17,26 @@ struct ResponseEditing: BitwiseCopyable {
     var dropsChunks = false
 }
 
+extension ResponseHead {
+    /// RFC 9110 section 8.6 and RFC 9112 section 6.1.
+    fileprivate var hasNeitherLengthNorEncoding: Bool { status < 200 || status == 204 }
+
+    /// What may go even where neither a route nor Connection asks for it.
+    @inline(__always)
+    fileprivate func touched(_ editing: ResponseEditing) -> KnownHeaders {
+        var touched = KnownHeaders.ofConnection.with(.upgrade)
+        if editing.dropsChunks { touched.insert(.transferEncoding) }
+        if hasNeitherLengthNorEncoding { touched = touched.with(.contentLength).with(.transferEncoding) }
+        return touched
+    }
+
+    /// Whether the head goes to the client as it came, as long as no route changes it.
+    func isUntouched(_ bytes: Span<UInt8>, _ editing: ResponseEditing) -> Bool {
+        editing.connection == .stays && minorVersion == 1 && status != 101 && bytes[12] == ASCII.space
+            && !namesHeaders && present.isDisjoint(with: touched(editing))
+    }
+}
+
 /// Writes the head of `bytes`. The backend's edits come first, then the route's, each to what the one before
 /// left. 101 keeps its Upgrade header.
 func writeResponse(
@@ -33,10 +53,11 @@ func writeResponse(
         if bytes[12] != ASCII.space { writer.append(" ") }
         run = 12
     }
-    // RFC 9110 section 8.6 and RFC 9112 section 6.1: neither has one of the two.
-    let hasNoBody = head.status < 200 || head.status == 204
+    let hasNoBody = head.hasNeitherLengthNorEncoding
+    let touched = head.touched(editing)
     for number in 0..<head.fieldCount {
         let field = fields[number]
+        guard isEdited || head.namesHeaders || touched.contains(field.known) else { continue }
         let isKept: Bool
         switch field.known {
         case .connection, .keepAlive, .proxyConnection, .te: isKept = false

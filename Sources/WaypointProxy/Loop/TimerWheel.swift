@@ -21,6 +21,8 @@ struct TimerWheel: ~Copyable {
     private let heads: Slab<Int32>
     /// One bit for each slot: whether a node is there.
     private let occupied: Slab<UInt64>
+    /// One bit for each word of `occupied`: whether a bit of it is set.
+    private let occupiedWords: Slab<UInt64>
     private var tick: Int64
     private var count: Int32 = 0
 
@@ -28,6 +30,7 @@ struct TimerWheel: ~Copyable {
         nodes = Slab(capacity: capacity)
         heads = Slab(capacity: Self.slotCount)
         occupied = Slab(capacity: Self.slotCount / 64)
+        occupiedWords = Slab(capacity: Self.slotCount / 64 / 64)
         tick = now >> Self.tickShift
     }
 
@@ -99,8 +102,15 @@ struct TimerWheel: ~Copyable {
                 return max(0, (at &+ 1) << Self.tickShift &- now)
             }
             at += Int64(64 - slot & 63)
+            at += 64 * emptyWords(from: (Int32(truncatingIfNeeded: at) & (Self.slotCount &- 1)) >> 6)
         }
         return -1
+    }
+
+    /// Words of `occupied` without a bit, from `word` on; not beyond the next 64th.
+    private func emptyWords(from word: Int32) -> Int64 {
+        let group = occupiedWords[word >> 6] >> UInt64(word & 63)
+        return Int64(min(group.trailingZeroBitCount, Int(64 - word & 63)))
     }
 
     @inline(__always)
@@ -117,7 +127,13 @@ struct TimerWheel: ~Copyable {
         if heads[slot] != 0 { nodes[heads[slot] &- 1].previous = number &+ 1 }
         heads[slot] = number &+ 1
         occupied[slot >> 6] |= 1 << UInt64(slot & 63)
+        occupiedWords[slot >> 12] |= 1 << UInt64(slot >> 6 & 63)
         count &+= 1
+    }
+
+    private func markEmpty(_ slot: Int32) {
+        occupied[slot >> 6] &= ~(1 << UInt64(slot & 63))
+        if occupied[slot >> 6] == 0 { occupiedWords[slot >> 12] &= ~(1 << UInt64(slot >> 6 & 63)) }
     }
 
     private mutating func remove(_ number: Int32) {
@@ -128,7 +144,7 @@ struct TimerWheel: ~Copyable {
             nodes[previous &- 1].next = next
         } else {
             heads[slot] = next
-            if next == 0 { occupied[slot >> 6] &= ~(1 << UInt64(slot & 63)) }
+            if next == 0 { markEmpty(slot) }
         }
         nodes[number].tick = 0
         count &-= 1

@@ -1,5 +1,7 @@
 /// Appends bytes to a chunk. What does not fit is not written, and `hasOverflowed` says so: callers look
 /// once, at the end.
+internal import CLinux
+
 struct ByteWriter: ~Copyable {
     let chunk: ByteChunk
     private(set) var count = 0
@@ -41,6 +43,27 @@ struct ByteWriter: ~Copyable {
             append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / divisor % 10))
             divisor /= 10
         }
+    }
+
+    /// The text of an IPv4 address.
+    @inline(__always)
+    mutating func append(v4 address: UInt32) {
+        let room = Int(KMESH_IPV4_ROOM)
+        guard hasRoom(room) else { return }
+        count &+= unsafe chunk.lend(count..<(count &+ room)) { bytes, _ in
+            unsafe kmesh_write_ipv4(bytes, address)
+        }
+    }
+
+    /// The text of a UUID.
+    @inline(__always)
+    mutating func append(uuid high: UInt64, _ low: UInt64) {
+        let length = Int(KMESH_UUID_LENGTH)
+        guard hasRoom(length) else { return }
+        unsafe chunk.lend(count..<(count &+ length)) { bytes, _ in
+            unsafe kmesh_write_uuid(bytes, UInt(high), UInt(low))
+        }
+        count &+= length
     }
 
     func read<Result>(_ body: (Span<UInt8>) -> Result) -> Result { chunk.read(0..<count, body) }

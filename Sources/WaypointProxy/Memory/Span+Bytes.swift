@@ -66,7 +66,7 @@ extension Span<UInt8> {
         precondition(start >= 0 && end <= count, "a search stays inside")
         return unsafe withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return 0 }
-            return unsafe kmesh_find_byte(base, start, end, byte)
+            return unsafe kmesh_find_byte(base, start, end, bytes.count, byte)
         }
     }
 
@@ -90,6 +90,34 @@ extension Span<UInt8> {
         return unsafe withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return 0 }
             return unsafe kmesh_find_control(base, start, bytes.count)
+        }
+    }
+
+    /// The header line that begins at `start`; `nil` when it is none, or not whole. `known` is left open.
+    @inline(__always)
+    func headerField(from start: Int) -> HeaderField? {
+        precondition(start >= 0, "a line begins inside")
+        return unsafe withUnsafeBufferPointer { bytes in
+            var line = kmesh_header_line()
+            guard let base = bytes.baseAddress, unsafe kmesh_scan_header(base, start, bytes.count, &line)
+            else { return nil }
+            let first = Int32(truncatingIfNeeded: start)
+            return HeaderField(
+                name: ByteRange(start: first, count: line.name_end &- first),
+                value: ByteRange(start: line.value, count: line.value_end &- line.value),
+                line: ByteRange(start: first, count: line.line_end &+ 2 &- first))
+        }
+    }
+
+    /// A hash of `range` that goes on from `hash`. `folded`: letters of both cases are the same; some other
+    /// bytes are, too.
+    @inline(__always)
+    func hash(_ range: Range<Int>, from hash: UInt64, folded: Bool) -> UInt64 {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "outside the bytes")
+        return unsafe withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return hash }
+            let fold: UInt = folded ? 0x2020_2020_2020_2020 : 0
+            return unsafe UInt64(kmesh_hash(UInt(hash), base + range.lowerBound, range.count, fold))
         }
     }
 

@@ -2,18 +2,7 @@
 internal import Glibc
 
 extension Span<UInt8> {
-    /// Calls `body` with each byte of `range`, and its place, from the first to the last.
-    @inline(__always)
-    func walk(_ range: Range<Int>, _ body: (Int, UInt8) -> Void) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= count, "outside the bytes")
-        var index = range.lowerBound
-        while index < range.upperBound {
-            body(index, unsafe self[unchecked: index])
-            index &+= 1
-        }
-    }
-
-    /// The same from the last byte to the first.
+    /// Calls `body` with each byte of `range`, and its place, from the last to the first.
     @inline(__always)
     func walkBack(_ range: Range<Int>, _ body: (Int, UInt8) -> Void) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "outside the bytes")

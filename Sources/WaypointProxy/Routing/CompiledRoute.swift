@@ -34,6 +34,9 @@ struct CompiledBackend: Sendable {
     var responseEdits: HeaderEdits
     var rewrite: URLRewrite?
     var redirect: RedirectAction?
+    /// Whether it or its route changes heads by more than what the proxy always does.
+    var editsRequests = false
+    var editsResponses = false
 }
 
 /// `HeaderChanges` as editing needs them.
@@ -72,6 +75,13 @@ extension CompiledRoute {
             requestTimeout = forward.requestTimeout ?? 0
             backendTimeout = forward.backendTimeout ?? 0
             retry = forward.retry
+        }
+        for number in backends.indices {
+            backends[number].editsRequests =
+                rewrite != nil || !requestEdits.isEmpty || backends[number].rewrite != nil
+                || !backends[number].requestEdits.isEmpty
+            backends[number].editsResponses =
+                !responseEdits.isEmpty || !backends[number].responseEdits.isEmpty
         }
     }
 }

@@ -1,22 +1,54 @@
 // Finds byte strings by their hash, which is computed while a text is walked.
 
-/// A hash of the bytes so far.
-struct RollingHash {
+/// A hash of the pieces so far. It is that of a key only when both were cut in the same places: paths before
+/// each slash; hosts, where suffixes are looked for, before each dot, from the last one on.
+struct PieceHash {
     private(set) var value: UInt64 = 0
 
     @inline(__always)
-    mutating func push(_ byte: UInt8) { value = (value &+ UInt64(byte) &+ 1) &* 0x9e37_79b9_7f4a_7c15 }
+    mutating func push(_ text: Span<UInt8>, _ piece: Range<Int>) {
+        if !piece.isEmpty { value = text.hash(piece, from: value, folded: false) }
+    }
 
     /// Letters of both cases are the same; some other bytes are, too.
     @inline(__always)
-    mutating func push(folded byte: UInt8) { push(byte | 0x20) }
+    mutating func push(folded text: Span<UInt8>, _ piece: Range<Int>) {
+        if !piece.isEmpty { value = text.hash(piece, from: value, folded: true) }
+    }
 
     /// Spread over all bits, for one owner of keys.
     @inline(__always)
     func spread(for owner: Int32) -> UInt64 {
-        var mixed = value ^ (UInt64(UInt32(bitPattern: owner)) &* 0xd6e8_feb8_6659_fd93)
-        mixed = (mixed ^ (mixed >> 32)) &* 0xd6e8_feb8_6659_fd93
-        return mixed ^ (mixed >> 29)
+        let mixed =
+            (value ^ UInt64(UInt32(bitPattern: owner)) &* 0xd6e8_feb8_6659_fd93) &* 0x9e37_79b9_7f4a_7c15
+        return mixed ^ (mixed >> 32)
+    }
+
+    /// How keys are cut.
+    enum Pieces {
+        case wholeHost, hostLabels, pathSegments
+    }
+
+    init() {}
+
+    init(_ key: Span<UInt8>, _ pieces: Pieces) {
+        switch pieces {
+        case .wholeHost: push(folded: key, 0..<key.count)
+        case .hostLabels:
+            var end = key.count
+            for position in (0..<key.count).reversed()
+            where position == 0 || key[position] == UInt8(ascii: ".") {
+                push(folded: key, position..<end)
+                end = position
+            }
+        case .pathSegments:
+            var start = 0
+            for position in 0..<key.count where key[position] == UInt8(ascii: "/") {
+                push(key, start..<position)
+                start = position
+            }
+            push(key, start..<key.count)
+        }
     }
 }
 
@@ -45,20 +77,14 @@ struct PatternIndex: Sendable {
     /// Bytes of the longest key; -1 without keys.
     let longest: Int
 
-    /// `areHosts`: keys are in lower case, and hashed from the last byte to the first.
-    init(_ keys: [Key], areHosts: Bool = false) {
+    /// Keys of hosts are in lower case.
+    init(_ keys: [Key], _ pieces: PieceHash.Pieces) {
         var capacity = 1
         while capacity < keys.count * 2 { capacity *= 2 }
         var entries = Array(repeating: Entry(), count: capacity)
         var bytes: [UInt8] = []
         for key in keys {
-            var hash = RollingHash()
-            if areHosts {
-                for byte in key.bytes.reversed() { hash.push(folded: byte) }
-            } else {
-                for byte in key.bytes { hash.push(byte) }
-            }
-            let spread = hash.spread(for: key.owner)
+            let spread = PieceHash(key.bytes.span, pieces).spread(for: key.owner)
             var index = Int(truncatingIfNeeded: spread) & (capacity - 1)
             while entries[index].owner >= 0 { index = (index + 1) & (capacity - 1) }
             entries[index] = Entry(
@@ -76,7 +102,7 @@ struct PatternIndex: Sendable {
     /// of letters in the text does not matter; they were hashed so.
     @inline(__always)
     func find(
-        _ hash: RollingHash, owner: Int32, _ text: Span<UInt8>, _ range: Range<Int>, folded: Bool = false
+        _ hash: PieceHash, owner: Int32, _ text: Span<UInt8>, _ range: Range<Int>, folded: Bool = false
     ) -> Range<Int32> {
         let spread = hash.spread(for: owner)
         var index = Int(truncatingIfNeeded: spread) & mask

@@ -93,8 +93,8 @@ struct RouteIndex: Sendable {
     private let conditions: RouteConditions
 
     init(_ builder: RouteIndexBuilder) {
-        hosts = PatternIndex(builder.hosts, areHosts: true)
-        suffixes = PatternIndex(builder.suffixes, areHosts: true)
+        hosts = PatternIndex(builder.hosts, .wholeHost)
+        suffixes = PatternIndex(builder.suffixes, .hostLabels)
         anyHost = builder.anyHost
         var candidates: [Candidate] = []
         func keys(_ lists: [RouteIndexBuilder.PathKey: [Candidate]]) -> [PatternIndex.Key] {
@@ -105,8 +105,8 @@ struct RouteIndex: Sendable {
                     owner: key.host, bytes: key.path, first: first, count: Int32(list.count))
             }
         }
-        exacts = PatternIndex(keys(builder.exacts))
-        prefixes = PatternIndex(keys(builder.prefixes))
+        exacts = PatternIndex(keys(builder.exacts), .pathSegments)
+        prefixes = PatternIndex(keys(builder.prefixes), .pathSegments)
         patterned = builder.patterned.map { list in
             let first = Int32(candidates.count)
             candidates += list
@@ -125,22 +125,29 @@ struct RouteIndex: Sendable {
     /// The most specific host; -1 when there is none.
     @inline(__always)
     func host(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
-        var found = anyHost
-        guard hosts.longest >= 0 || suffixes.longest >= 0 else { return found }
-        var hash = RollingHash()
-        if suffixes.longest < 0 {
-            text.walkBack(range) { _, byte in hash.push(folded: byte) }
-        } else {
-            text.walkBack(range) { position, byte in
-                hash.push(folded: byte)
-                // Longer suffixes come later and are more specific. A label must be before the dot.
-                guard byte == UInt8(ascii: "."), position > range.lowerBound else { return }
-                let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, folded: true)
-                if !suffix.isEmpty { found = suffix.lowerBound }
-            }
+        if hosts.longest >= range.count {
+            var whole = PieceHash()
+            whole.push(folded: text, range)
+            let exact = hosts.find(whole, owner: 0, text, range, folded: true)
+            if !exact.isEmpty { return exact.lowerBound }
         }
-        let exact = hosts.find(hash, owner: 0, text, range, folded: true)
-        return exact.isEmpty ? found : exact.lowerBound
+        return suffixes.longest >= 0 ? suffix(text, range) : anyHost
+    }
+
+    /// The host of the longest suffix.
+    private func suffix(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+        var found = anyHost
+        var hash = PieceHash()
+        var end = range.upperBound
+        text.walkBack(range) { position, byte in
+            // Longer suffixes come later and are more specific. A label must be before the dot.
+            guard byte == UInt8(ascii: "."), position > range.lowerBound else { return }
+            hash.push(folded: text, position..<end)
+            end = position
+            let suffix = suffixes.find(hash, owner: 0, text, position..<range.upperBound, folded: true)
+            if !suffix.isEmpty { found = suffix.lowerBound }
+        }
+        return found
     }
 
     @inline(__always)
@@ -151,25 +158,30 @@ struct RouteIndex: Sendable {
         var best = Candidate(order: .max, route: -1, conditions: -1)
         // Beyond the longest key there is nothing to find.
         let end = path.lowerBound &+ min(path.count, max(exacts.longest, prefixes.longest, 0))
-        var hash = RollingHash()
+        var hash = PieceHash()
         var found = FoundPrefixes()
         let hasPrefixes = prefixes.longest >= 0
-        text.walk(path.lowerBound..<end) { position, byte in
-            if hasPrefixes, byte == UInt8(ascii: "/") {
-                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<position)
+        var start = path.lowerBound
+        var slash = text.find(ASCII.slash, from: start, to: end)
+        while slash < end {
+            hash.push(text, start..<slash)
+            start = slash
+            if hasPrefixes {
+                let range = prefixes.find(hash, owner: host, text, path.lowerBound..<slash)
                 if !range.isEmpty, let older = found.append(range) {
                     improve(&best, older, head, fields, bytes)
                 }
             }
-            hash.push(byte)
+            slash = text.find(ASCII.slash, from: slash &+ 1, to: end)
         }
+        hash.push(text, start..<end)
         if hasPrefixes, end == path.upperBound || text[end] == UInt8(ascii: "/") {
             improve(
                 &best, prefixes.find(hash, owner: host, text, path.lowerBound..<end), head, fields, bytes)
         }
         // A prefix that is nothing covers also what does not begin with a slash.
         if hasPrefixes, path.isEmpty || text[path.lowerBound] != UInt8(ascii: "/") {
-            let range = prefixes.find(RollingHash(), owner: host, text, path.lowerBound..<path.lowerBound)
+            let range = prefixes.find(PieceHash(), owner: host, text, path.lowerBound..<path.lowerBound)
             improve(&best, range, head, fields, bytes)
         }
         if end == path.upperBound {

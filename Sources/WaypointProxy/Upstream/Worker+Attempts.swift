@@ -48,14 +48,8 @@ extension Worker {
 
     private mutating func noteAttempt(_ exchange: Int32) {
         exchanges[exchange].record.attempts &+= 1
-        guard exchanges[exchange].backend >= 0 else { return }
-        let timeout = backendTimeout(exchange)
+        let timeout = exchanges[exchange].backendTimeout
         if timeout > 0 { exchanges[exchange].backendDeadline = now + Int64(timeout) * 1000 }
-    }
-
-    private func backendTimeout(_ exchange: Int32) -> UInt32 {
-        let routes = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
-        return routes.routes[Int(exchanges[exchange].route)].backendTimeout
     }
 
     // MARK: Connections
