@@ -204,7 +204,11 @@ def main():
     finally:
         for child, _ in children:
             child.terminate()
-            child.wait(10)
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                wrong.append(f"{child.args[0]} does not end")
     print("\n".join(wrong))
     agree, differ = tally["agree"], tally["differ"]
     print(f"{agree + differ} requests: {differ} differ from Envoy for a reason, {len(wrong)} are wrong")

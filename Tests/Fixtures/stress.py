@@ -202,6 +202,16 @@ class Waypoint:
         return int(first.split(b" ")[1]), found.hexdigest()
 
 
+def end(child, seconds):
+    """Ends a program as a person would, or else by force, which is an error."""
+    child.terminate()
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise Failure(f"{child.args[0]} does not end within {seconds} s") from None
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
@@ -401,8 +411,7 @@ def main():
                 failed += 1
                 print(f"the waypoint ended with {waypoint.child.returncode}")
         finally:
-            waypoint.child.terminate()
-            waypoint.child.wait(30)
+            end(waypoint.child, 30)
     finally:
         for server in servers:
             server.kill()
