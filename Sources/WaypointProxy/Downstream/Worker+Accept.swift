@@ -27,7 +27,10 @@ extension Worker {
             let descriptor = Streams.accept(socket, &peer)
             if descriptor < 0 {
                 if descriptor == Int32(Streams.again) { return }
-                if Streams.isOutOfDescriptors(descriptor) { return pauseAccepting() }
+                if Streams.isOutOfDescriptors(descriptor) {
+                    if giveUpPooled() { continue }
+                    return pauseAccepting()
+                }
                 telemetry.count(.acceptFailures)
                 return
             }
