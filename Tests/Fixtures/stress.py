@@ -162,7 +162,8 @@ class Waypoint:
                                 {"name": "tcp", "port": 81, "targetPort": servers[0].port}]}},
             {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
              "metadata": {"name": "server-1", "namespace": "default", "labels": labels},
-             "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"} for name in ("http", "tcp")],
+             "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"}
+                       for name in ("http", "tcp")],
              "endpoints": [
                  {"addresses": [server.address], "conditions": {"ready": True}} for server in servers]}]
         path = directory / "stress.json"
@@ -414,7 +415,9 @@ def few_descriptors(waypoint, _):
         resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE, (most, most))
 
 
-SCENARIOS = (leaving_readers, few_descriptors, bodies, slow_readers, slow_writers, slowloris, dying_servers, killed_server)
+SCENARIOS = (
+    leaving_readers, few_descriptors, bodies, slow_readers, slow_writers, slowloris, dying_servers,
+    killed_server)
 
 
 def main():

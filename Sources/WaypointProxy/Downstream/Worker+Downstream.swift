@@ -65,8 +65,8 @@ extension Worker {
         }
     }
 
-    /// Whether the others come first. A client whose requests are answered at once, or that sends on after its
-    /// last answer, could keep the worker to itself.
+    /// Whether the others come first. A client whose requests are answered at once, or that sends on after
+    /// its last answer, could keep the worker to itself.
     @inline(__always)
     private mutating func yields(_ slot: Int32) -> Bool {
         guard connections[slot].flags.contains(.readable), connections[slot].exchange < 0,

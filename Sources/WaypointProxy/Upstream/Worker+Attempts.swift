@@ -126,8 +126,8 @@ extension Worker {
         return Streams.connect(address)
     }
 
-    /// Descriptors are short: some connections that nobody uses are closed for those who wait for one. Whether
-    /// there were any.
+    /// Descriptors are short: some connections that nobody uses are closed for those who wait for one.
+    /// Whether there were any.
     mutating func giveUpPooled() -> Bool {
         guard idleUpstreamCount > 0 else { return false }
         var left = 16
