@@ -41,6 +41,7 @@ lint: ## Check format and scripts; warnings are errors in every build anyway
 demo: release ## Show a mesh of real programs on this machine (root)
 	@scripts/install-deps demo
 	@scripts/demo
+	@scripts/demo-waypoint
 
 bench: ## Measure SUITE= beside its peers (root)
 	@scripts/install-deps build bench

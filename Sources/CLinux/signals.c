@@ -19,6 +19,16 @@ static void note(int number)
 	errno = saved;
 }
 
+void kmesh_receive_signals(const int *numbers, int count)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < count; i++)
+		sigaddset(&set, numbers[i]);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int kmesh_signal_pipe(const int *numbers, int count)
 {
 	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };

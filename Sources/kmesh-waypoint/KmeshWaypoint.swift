@@ -24,8 +24,8 @@ struct KmeshWaypoint {
         }
     }
 
-    /// The main thread only waits. As an asynchronous main it would end and leave the process to others, which
-    /// instruction counters do not survive.
+    /// The main thread only waits. As an asynchronous main it would end and leave the process to others,
+    /// which programs that count instructions do not survive.
     private static func run(_ arguments: Arguments, _ options: WaypointOptions) -> Never {
         let levels = LogLevels(arguments.logLevel)
         levels.install()

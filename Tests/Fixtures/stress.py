@@ -421,6 +421,8 @@ SCENARIOS = (
 
 
 def main():
+    # Whoever runs this may block signals, and children inherit that.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     program, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     chosen = [part for part in SCENARIOS if not sys.argv[3:] or part.__name__ in sys.argv[3:]]
     port = free_port()

@@ -133,11 +133,11 @@ private let manifest = """
         (rule("matches: [{path: {value: /a%g0}}]"), "has a character that a path cannot have"),
         (
             rule("matches: [{path: {type: RegularExpression, value: \"/(a\"}}]"),
-            "matches[].path.value: a ( without its ), at byte 4, not \"/(a\""
+            "matches[].path.value must be a pattern of RE2, not \"/(a\": a ( without its ), at byte 4"
         ),
         (
             rule("matches: [{headers: [{name: a, type: RegularExpression, value: \"(?=a)\"}]}]"),
-            "headers[].value: lookahead is not supported"
+            "headers[].value must be a pattern of RE2, not \"(?=a)\": lookahead is not supported"
         ),
         (rule("matches: [{method: get}]"), "must be one of GET, HEAD"),
         (rule("matches: [{headers: [{name: \"a b\", value: x}]}]"), "headers[].name must have 1 to 256"),

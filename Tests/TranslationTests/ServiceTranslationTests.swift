@@ -31,7 +31,7 @@ import Testing
         #expect(
             translation.warnings.map(\.description) == [
                 "Service default/web port 81 is SCTP and is not steered",
-                "Service default/web has no clusterIP and is not steered: give it one",
+                "Service default/web has no clusterIP, so no address leads to it: give it one",
             ])
         #expect(mesh.state.service("web")?.ports.map(\.port) == [80])
     }

@@ -177,9 +177,8 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
     }
 
     @Test func anAnswerThatIsNeverReadEnds() async throws {
-        try await TestProxy.with(
-            configuration([cluster(0, [])]), options: { $0.timeouts.exchangeIdle = 300 }
-        ) { proxy in
+        let impatient: (inout ProxyOptions) -> Void = { $0.timeouts.exchangeIdle = 300 }
+        try await TestProxy.with(configuration([cluster(0, [])]), options: impatient) { proxy in
             let client = try proxy.connect()
             client.fill(Array(String(repeating: get, count: 1000).utf8))
             try await proxy.settle()

@@ -84,7 +84,11 @@ import Testing
             let busy = try proxy.connect()
             try busy.send(get)
             pause(.milliseconds(20))
+            // The worker has not seen it when it is told to drain, or just so.
+            let late = try proxy.connect()
             async let isDrained = proxy.proxy.drain(deadline: .seconds(5))
+            #expect(try late.request(get)["connection"] == "close")
+            late.close()
             let response = try busy.readResponse()
             #expect(response.text == "ok")
             #expect(response["connection"] == "close")

@@ -63,6 +63,24 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
         }
     }
 
+    /// The first reading fills a buffer, and more is there when the stream begins.
+    @Test func aFirstFlightOfManyBytesBeginsOneStream() async throws {
+        let server = try Self.echo()
+        defer { server.stop() }
+        let configuration = configuration([cluster(0, [server.address])], protocol: .detect)
+        try await TestProxy.with(configuration, kind: service) { proxy in
+            let client = try proxy.connect()
+            let bytes = [UInt8](repeating: 0x16, count: 100_000)
+            try client.send(bytes)
+            #expect(try client.receive(exactly: bytes.count) == bytes)
+            client.finishSending()
+            #expect(try client.receiveAll() == Array("bye".utf8))
+            try await proxy.settle()
+            #expect(await proxy.statistics.telemetry[.upstreamConnects] == 1)
+            #expect(server.connections == 1)
+        }
+    }
+
     @Test func manyBytesPassInBothDirections() async throws {
         let size = 6_000_000
         let server = try Self.echo()
@@ -159,6 +177,24 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
             #expect(try pieces.readResponse().text == "hello")
             whole.close()
             pieces.close()
+            try await proxy.settle()
+        }
+    }
+
+    /// The port that the client dialed, and not that of the waypoint, which nobody could follow.
+    @Test func aRedirectLeadsToWhatWasDialed() async throws {
+        let made = configuration([]) { $0.action = .redirect(RedirectAction(path: .full("/there"))) }
+        var targets = TargetIndex()
+        targets.insert(
+            Target(kind: .service(backend(0)), applicationProtocol: .http, cluster: -1, table: 0),
+            at: [SocketAddress(IPAddress(v4: 0x0a00_0001), 80)])
+        let configuration = WaypointConfiguration(
+            version: 1, clusters: [], tables: made.tables, targets: targets, plainTable: nil)
+        try await TestProxy.with(configuration, kind: metadata) { proxy in
+            let client = try proxy.connect()
+            try client.send(Self.records + Array(get.utf8))
+            #expect(try client.readResponse()["location"] == "http://a/there")
+            client.close()
             try await proxy.settle()
         }
     }

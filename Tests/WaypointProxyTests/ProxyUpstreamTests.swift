@@ -186,13 +186,12 @@ import Testing
     @Test func slowClientsAreTimedOut() async throws {
         let server = try TestServer.saying("hello")
         defer { server.stop() }
-        try await TestProxy.with(
-            configuration([cluster(0, [server.address])]),
-            options: { options in
-                options.timeouts.requestHead = 100
-                options.timeouts.downstreamIdle = 200
-            }
-        ) { proxy in
+        let impatient: (inout ProxyOptions) -> Void = { options in
+            options.timeouts.requestHead = 100
+            options.timeouts.downstreamIdle = 200
+        }
+        let configuration = configuration([cluster(0, [server.address])])
+        try await TestProxy.with(configuration, options: impatient) { proxy in
             let slow = try proxy.connect()
             try slow.send("GET / HTTP/1.1\r\n")
             #expect(try slow.readResponse().status == 408)

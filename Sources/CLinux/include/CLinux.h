@@ -51,4 +51,7 @@ void kmesh_name_thread(const char *name);
 /* From now on each signal is a byte, its number, in the pipe whose read end is returned. Call it once. */
 int kmesh_signal_pipe(const int *numbers, int count);
 
+/* Lets the calling thread take these signals, whatever mask it inherited. */
+void kmesh_receive_signals(const int *numbers, int count);
+
 #endif

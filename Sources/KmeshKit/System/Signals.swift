@@ -27,6 +27,8 @@ public enum ProcessSignal: Hashable, Sendable, CaseIterable {
         let (signals, arrivals) = AsyncStream.makeStream(
             of: ProcessSignal.self, bufferingPolicy: .bufferingNewest(16))
         try DedicatedThread.start("kmesh-signals") {
+            // All other threads may block them: those of Swift's pool do, and a parent's mask is inherited.
+            unsafe kmesh_receive_signals(numbers, Int32(numbers.count))
             while let bytes = try? pipe.file.read(upTo: 64), !bytes.isEmpty {
                 for byte in bytes {
                     for signal in wanted where signal.number == Int32(byte) { arrivals.yield(signal) }

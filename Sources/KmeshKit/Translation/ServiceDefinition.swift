@@ -34,7 +34,7 @@ extension ServiceDefinition {
     init(_ service: Kubernetes.Service, clusterDomain: String, isWaypoint: Bool) {
         var warnings = Self.unsteered(service.ports)
         if service.form == .clusterIP, service.addresses.isEmpty {
-            warnings.append("has no clusterIP and is not steered: give it one")
+            warnings.append("has no clusterIP, so no address leads to it: give it one")
         }
         if service.hidesLoadBalancer {
             warnings.append("has loadBalancerSourceRanges: its load balancer's addresses are not steered")

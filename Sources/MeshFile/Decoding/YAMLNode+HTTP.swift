@@ -41,7 +41,7 @@ extension YAMLNode {
         do throws(RegexError) {
             try RegexMatcher.check(pattern)
         } catch {
-            throw DecodeError(line: line, message: "\(field): \(error)\(found)")
+            throw DecodeError(line: line, message: "\(field) must be a pattern of RE2\(found): \(error)")
         }
     }
 

@@ -20,23 +20,27 @@ extension Worker {
         }
     }
 
-    mutating func acceptConnections(_ slot: Int32) {
+    /// Whether more may be waiting.
+    @discardableResult
+    mutating func acceptConnections(_ slot: Int32) -> Bool {
         let socket = connections[slot].descriptor
         for _ in 0..<Self.acceptBatch {
             var peer = StreamAddress()
             let descriptor = Streams.accept(socket, &peer)
             if descriptor < 0 {
-                if descriptor == Int32(Streams.again) { return }
+                if descriptor == Int32(Streams.again) { return false }
                 if Streams.isOutOfDescriptors(descriptor) {
                     if giveUpPooled() { continue }
-                    return pauseAccepting()
+                    pauseAccepting()
+                } else {
+                    telemetry.count(.acceptFailures)
                 }
-                telemetry.count(.acceptFailures)
-                return
+                return false
             }
             telemetry.count(.connectionsAccepted)
             beginDownstream(descriptor, peer, listener: connections[slot].listener)
         }
+        return true
     }
 
     private mutating func beginDownstream(_ descriptor: Int32, _ peer: StreamAddress, listener: Int32) {
@@ -102,6 +106,18 @@ extension Worker {
         for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
             if !isAcceptPaused { queue.unwatchListener(connections[slot].descriptor) }
             timers.clear(slot)
+        }
+    }
+
+    /// Takes the connections that wait, unless a successor does, and listens no more: who comes now is
+    /// refused at once, and can go elsewhere.
+    mutating func closeListeners() {
+        let isOwn = !isPaused
+        yieldListeners()
+        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
+            while isOwn, acceptConnections(slot) {}
+            // Its number stays taken until the listener is closed, so that nobody closes another's.
+            Streams.replace(connections[slot].descriptor, by: mailbox.descriptor)
         }
     }
 

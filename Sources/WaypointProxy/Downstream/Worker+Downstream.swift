@@ -221,6 +221,8 @@ extension Worker {
         case .head:
             telemetry.count(.headTimeouts)
             refuseRequest(slot, status: 408, .clientTimeout)
+        case .metadata where connections[slot].flags.contains(.recordsFollow):
+            announcedRecordsExpired(slot)
         case .metadata:
             telemetry.count(.metadataMissing)
             closeDownstream(slot)
@@ -232,5 +234,17 @@ extension Worker {
         default:
             break
         }
+    }
+
+    /// What looked like the announced records does not go on: it is the client's. Without a byte, the
+    /// connection was idle for too long.
+    private mutating func announcedRecordsExpired(_ slot: Int32) {
+        guard connections[slot].start < connections[slot].end else {
+            telemetry.count(.idleTimeouts)
+            return closeDownstream(slot)
+        }
+        connections[slot].flags.remove(.recordsFollow)
+        connections[slot].phase = .head
+        advanceDownstream(slot)
     }
 }

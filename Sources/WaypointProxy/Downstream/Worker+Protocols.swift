@@ -58,7 +58,10 @@ extension Worker {
 
     /// Goes on with metadata and sniffing. Whether something was decided, and there may be more to do.
     mutating func advanceProtocol(_ slot: Int32) -> Bool {
-        if connections[slot].flags.contains(.recordsFollow) { return takeRecords(slot) }
+        if connections[slot].flags.contains(.recordsFollow) {
+            guard takeAnnouncedRecords(slot) else { return false }
+            return connections[slot].phase == .metadata ? enterTarget(slot) : true
+        }
         if connections[slot].phase == .sniffing { return sniff(slot) }
         return connections[slot].flags.contains(.expectsProxyHeader)
             ? takeProxyHeader(slot) : takeRecords(slot)
@@ -104,29 +107,47 @@ extension Worker {
         }
     }
 
-    /// The records in front of the first bytes. After an option that said the same they are only taken off.
+    /// The records in front of the first bytes, without which the destination is not known.
     private mutating func takeRecords(_ slot: Int32) -> Bool {
         let range = Int(connections[slot].start)..<Int(connections[slot].end)
         guard !range.isEmpty else { return false }
-        let isKnown = connections[slot].flags.contains(.recordsFollow)
         switch buffers[connections[slot].buffer].read(range, { bytes in parseDestinationRecords(bytes) }) {
         case .needMore: return false
-        case .absent where isKnown:
-            connections[slot].flags.remove(.recordsFollow)
-            return true
         case .absent:
             refuseMetadata(slot, .metadataMissing)
             return false
         case .complete(let destination, let consumed):
             skip(slot, consumed)
-            connections[slot].flags.remove(.recordsFollow)
-            if isKnown { return true }
             telemetry.count(.metadataFromTLV)
             return setDestination(slot, destination)
         case .refused:
             refuseMetadata(slot, .metadataMalformed)
             return false
         }
+    }
+
+    /// Takes off the records that the option announced. Whether it is known if they are there: only those
+    /// that say the same as the option are. They may have failed to be sent, and all else is the client's.
+    mutating func takeAnnouncedRecords(_ slot: Int32) -> Bool {
+        let range = Int(connections[slot].start)..<Int(connections[slot].end)
+        guard !range.isEmpty else { return false }
+        switch buffers[connections[slot].buffer].read(range, { bytes in parseDestinationRecords(bytes) }) {
+        case .needMore:
+            timers.set(slot, now + options.timeouts.protocolDetection * 1000)
+            return false
+        case .complete(let destination, let consumed) where isConveyed(destination, slot):
+            skip(slot, consumed)
+        case .complete, .absent, .refused: break
+        }
+        connections[slot].flags.remove(.recordsFollow)
+        return true
+    }
+
+    private func isConveyed(_ destination: SocketAddress, _ slot: Int32) -> Bool {
+        guard connections[slot].flags.contains(.hasShortForm) else {
+            return StreamAddress(destination) == destinations[slot]
+        }
+        return UInt64(DestinationHash.of(destination)) == destinations[slot].low
     }
 
     private mutating func skip(_ slot: Int32, _ count: Int) {
@@ -154,7 +175,8 @@ extension Worker {
         }
         switch target.applicationProtocol {
         case .http:
-            connections[slot].phase = .head
+            let awaitsRecords = connections[slot].flags.contains(.recordsFollow)
+            connections[slot].phase = awaitsRecords ? .metadata : .head
             timers.set(slot, now + options.timeouts.downstreamIdle * 1000)
             return true
         case .tcp:

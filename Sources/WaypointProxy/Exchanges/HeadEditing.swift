@@ -6,10 +6,11 @@ extension Worker {
     mutating func editRequest(_ exchange: Int32, _ slot: Int32, _ head: RequestHead) -> Bool {
         let range = Int(connections[slot].start)..<Int(connections[slot].ready)
         var editing = RequestEditing(
-            client: connections[slot].peer.address, destination: localAddress(slot, head), random: (0, 0),
+            client: connections[slot].peer.address, destination: hostAddress(slot, head), random: (0, 0),
             keepsUpgrade: head.asksUpgrade)
         if !head.present.contains(.requestID) {
             editing.random = (upstreams.random.next(), upstreams.random.next())
+            if exchanges[exchange].log >= 0 { logRequestID(exchange, editing.random) }
         }
         writer.clear()
         if exchanges[exchange].route >= 0 {
@@ -24,13 +25,25 @@ extension Worker {
         return replaceHead(slot, count: head.count)
     }
 
-    /// Where the client connected to: of use only for a request of HTTP/1.0 without a host.
-    private func localAddress(_ slot: Int32, _ head: RequestHead) -> SocketAddress {
+    /// Of use only for a request of HTTP/1.0 without a host.
+    private func hostAddress(_ slot: Int32, _ head: RequestHead) -> SocketAddress {
         let isNeeded = !head.present.contains(.host) && !head.isAbsolute
-        guard isNeeded, let local = Streams.localAddress(connections[slot].descriptor) else {
-            return SocketAddress(IPAddress(high: 0, low: 0), 0)
+        return isNeeded ? dialedAddress(slot) : SocketAddress(IPAddress(high: 0, low: 0), 0)
+    }
+
+    /// Where the client connected to, as it sees it: what was conveyed, if something was.
+    private func dialedAddress(_ slot: Int32) -> SocketAddress {
+        let flags = connections[slot].flags
+        if flags.contains(.hasDestination), !flags.contains(.hasShortForm) {
+            return destinations[slot].socketAddress
         }
-        return local.socketAddress
+        let local = Streams.localAddress(connections[slot].descriptor)?.socketAddress
+        guard let local else { return SocketAddress(IPAddress(high: 0, low: 0), 80) }
+        // The short form names a port of a service, and no address.
+        guard flags.contains(.hasShortForm), findTarget(slot) else { return local }
+        let target = configurations.latest.targets.targets[Int(connections[slot].target)]
+        guard case .service(let backend) = target.kind else { return local }
+        return SocketAddress(local.address, backend.port)
     }
 
     /// Puts the head that goes to the client before the body's first bytes. Whether it fits.
@@ -77,7 +90,7 @@ extension Worker {
             keepsClient(exchange) ? connection(exchanges[exchange].flags) : .close
         let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
         let prefix = table.routes[Int(exchanges[exchange].route)].matchedPrefix
-        let port = Streams.localAddress(connections[slot].descriptor)?.port ?? 80
+        let port = dialedAddress(slot).port
         writer.clear()
         write(
             redirect, head, buffers, connections[slot].buffer, range, matchedPrefix: prefix, port: port,
@@ -104,6 +117,19 @@ extension Worker {
         let range = Int(connections[slot].start)..<Int(connections[slot].ready)
         return openEntry(
             &accessLog, head, fields, buffers, connections[slot].buffer, range, telemetry)
+    }
+
+    /// The id that the request is given on its way, unless its route has another one for it.
+    private mutating func logRequestID(_ exchange: Int32, _ random: (UInt64, UInt64)) {
+        if exchanges[exchange].route >= 0 {
+            let table = configurations[exchanges[exchange].snapshot].tables[Int(exchanges[exchange].table)]
+            let route = table.routes[Int(exchanges[exchange].route)]
+            let backend = route.backends[Int(exchanges[exchange].backend)]
+            guard !drops(route.requestEdits, backend.requestEdits, "x-request-id") else { return }
+        }
+        writer.clear()
+        writer.append(uuid: random)
+        setRequestID(&accessLog, writer, exchanges[exchange].log)
     }
 
     mutating func finishLog(_ exchange: Int32) {
@@ -185,6 +211,10 @@ private func openEntry(
     buffers[buffer].read(range) { bytes in
         fields.read(0..<head.fieldCount) { fields in log.begin(head, fields, bytes, telemetry) }
     }
+}
+
+private func setRequestID(_ log: inout AccessLog, _ writer: borrowing ByteWriter, _ entry: Int32) {
+    writer.read { bytes in log.set(.requestID, bytes, in: entry) }
 }
 
 extension CompiledRoute {

@@ -47,7 +47,7 @@ extension Worker {
 
     private mutating func drain() {
         guard !isDraining else { return }
-        yieldListeners()
+        closeListeners()
         isDraining = true
         for slot in 0..<connectionSlots.highWater
         where connections[slot].kind == .downstream && isIdle(slot) {

@@ -19,7 +19,7 @@ struct ConfigurationFollower: Sendable {
         while !Task.isCancelled {
             do throws(ConfigurationError) {
                 guard let update = try await source.next() else { return }
-                for note in update.notes { log.info("\(note)") }
+                for note in update.notes { log.warning("\(note)") }
                 if !update.changes.isEmpty { proxy.replace(builder.apply(update.changes)) }
                 for fault in builder.faults { log.error("a route never matches: \(fault)") }
                 if record.applied() {

@@ -31,7 +31,7 @@ public struct WaypointProcess: Sendable {
         let names = StatisticNames()
         var builder = ConfigurationBuilder(options.builder, names: names, compile: RouteTable.compile)
         let configuration = builder.apply(first.changes)
-        for note in first.notes { log.info("\(note)") }
+        for note in first.notes { log.warning("\(note)") }
         for fault in builder.faults { log.error("a route never matches: \(fault)") }
         record.applied()
 
@@ -45,6 +45,7 @@ public struct WaypointProcess: Sendable {
         // Whatever fails before this leaves the predecessor at work.
         await takeover.settle()
         record.enter(.serving)
+        warnOfUnknownServices(configuration)
         sayReady(parts.proxy)
 
         let service = StatusService(
@@ -104,6 +105,8 @@ public struct WaypointProcess: Sendable {
                 case .drain(let why):
                     guard !isDraining else { continue }
                     isDraining = true
+                    // A successor that comes now listens by itself.
+                    handover?.close()
                     record.enter(.draining)
                     log.notice("draining: \(why)", metadata: ["deadline": "\(options.drainTimeout)"])
                     group.addTask { [options] in
@@ -142,6 +145,16 @@ public struct WaypointProcess: Sendable {
                 orders.yield(asked ? .endNow : .drain(why: "a signal asks to end"))
                 asked = true
             }
+        }
+    }
+
+    /// A listener may wait for its service; as likely its name is misspelt.
+    private func warnOfUnknownServices(_ configuration: WaypointConfiguration) {
+        for listener in options.listeners {
+            guard case .servicePort(let backend) = listener.kind else { continue }
+            guard configuration.targets.find(backend) == nil else { continue }
+            log.warning(
+                "\(listener.address) leads nowhere: the mesh has no \(backend); correct --listen, or add it")
         }
     }
 

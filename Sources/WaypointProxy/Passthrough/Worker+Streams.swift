@@ -5,6 +5,8 @@ extension Worker {
     /// A client's connection turns out to be none of HTTP: it gets a connection of its own to an endpoint.
     mutating func beginStream(_ slot: Int32) {
         if connections[slot].began == 0 { connections[slot].began = now }
+        // Bytes that wait are the client's own, or they would have been taken off.
+        if connections[slot].start < connections[slot].end { connections[slot].flags.remove(.recordsFollow) }
         let exchange = takeExchange(slot)
         guard exchange >= 0 else { return closeDownstream(slot) }
         exchanges[exchange].record.isPassthrough = true
@@ -188,6 +190,11 @@ extension Worker {
             telemetry.count(.upstreamConnectTimeouts)
             return streamConnectFailed(exchange, slot)
         }
+        if connections[slot].flags.contains(.recordsFollow), connections[slot].start < connections[slot].end {
+            // What looked like the announced records does not go on.
+            connections[slot].flags.remove(.recordsFollow)
+            return pumpStream(from: slot)
+        }
         telemetry.count(.idleTimeouts)
         endStream(exchange, .clientTimeout)
     }
@@ -231,9 +238,9 @@ extension Worker {
     }
 
     private mutating func step(_ source: Int32, _ sink: Int32, _ exchange: Int32) -> Flow {
+        if connections[source].flags.contains(.recordsFollow) { return receiveRecords(source) }
         if connections[source].start < connections[source].end { return sendHeld(source, sink, exchange) }
         if connections[source].flags.contains(.ended), connections[source].pipe < 0 { return .ended }
-        if connections[source].flags.contains(.recordsFollow) { return receiveRecords(source) }
         if connections[source].pipe < 0, connections[source].flags.contains(.readable),
             !connections[source].flags.contains(.copies)
         {
@@ -319,17 +326,15 @@ extension Worker {
 
     /// The metadata that an option announced comes with the client's first bytes, after the stream has begun.
     private mutating func receiveRecords(_ source: Int32) -> Flow {
-        if connections[source].buffer < 0, !takeBuffer(source) { return .broken }
         guard connections[source].flags.contains(.readable) else {
-            dropBuffer(source)
-            return connections[source].flags.contains(.ended) ? .ended : .waits
+            guard connections[source].flags.contains(.ended) else { return .waits }
+            connections[source].flags.remove(.recordsFollow)
+            return .moved
         }
+        if connections[source].buffer < 0, !takeBuffer(source) { return .broken }
         let flow = receiveHeld(source)
-        _ = advanceProtocol(source)
-        if connections[source].flags.contains(.recordsFollow), flow == .moved {
-            // They are not whole yet, and are not to be sent on.
-            return connections[source].flags.contains(.ended) ? .broken : .waits
-        }
+        _ = takeAnnouncedRecords(source)
+        dropEmptyBuffer(source)
         return flow
     }
 

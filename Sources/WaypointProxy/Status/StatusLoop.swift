@@ -13,6 +13,8 @@ final class StatusLoop {
     private let fields: Slab<HeaderField>
     /// Out of descriptors: nobody is accepted until then.
     private var pausedUntil: ContinuousClock.Instant?
+    /// By when everything ends.
+    private var stopTime: ContinuousClock.Instant?
 
     init(
         _ server: StatusServer, _ mailbox: StatusMailbox, _ arrivals: AsyncStream<StatusExchange>.Continuation
@@ -26,8 +28,9 @@ final class StatusLoop {
         try epoll.add(server.listener.number, .input)
     }
 
+    /// Until it is told to stop, and then until those that asked before have their answers.
     func run() throws(Errno) {
-        while !mailbox.isStopping {
+        while !mayEnd() {
             let count = try epoll.wait(milliseconds: timeout())
             for index in 0..<count {
                 let event = epoll.event(index)
@@ -44,8 +47,20 @@ final class StatusLoop {
         }
     }
 
+    private func mayEnd() -> Bool {
+        guard mailbox.isStopping else { return false }
+        let end = stopTime ?? .now + .seconds(1)
+        if stopTime == nil {
+            stopTime = end
+            try? epoll.change(server.listener.number, [])
+            for (number, connection) in connections where connection.state == .reading { close(number) }
+        }
+        for (_, connection) in connections { connection.deadline = min(connection.deadline, end) }
+        return connections.isEmpty
+    }
+
     private func watchListener() throws(Errno) {
-        let isWatched = !mailbox.isPaused && pausedUntil == nil
+        let isWatched = !mailbox.isPaused && pausedUntil == nil && stopTime == nil
         try epoll.change(server.listener.number, isWatched ? .input : [])
     }
 
@@ -68,6 +83,7 @@ final class StatusLoop {
     }
 
     private func acceptAll() {
+        guard stopTime == nil else { return }
         for _ in 0..<server.limits.connections {
             do throws(Errno) {
                 var peer = SocketAddress(IPAddress(v4: 0), 0)

@@ -65,6 +65,9 @@ enum Streams {
     @inline(__always)
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
+    /// Closes a descriptor whose number becomes another name of `other`.
+    static func replace(_ descriptor: Int32, by other: Int32) { _ = dup2(other, descriptor) }
+
     /// When the socket is closed, the peer sees a reset: something is missing.
     static func resetOnClose(_ socket: Int32) { kmesh_stream_reset_on_close(socket) }
 

@@ -269,14 +269,15 @@ extension Worker {
     /// An upstream has closed, or failed, before the first byte of its response.
     mutating func upstreamLost(_ upstream: Int32) {
         let exchange = connections[upstream].exchange
-        let wasReused = connections[upstream].flags.contains(.reused)
-        let mayRepeat = wasReused && exchanges[exchange].staleAttempts < 2 && isRepeatable(exchange, upstream)
+        // A pooled connection may have been closed while nobody used it. Else the endpoint is in doubt.
+        let wasStale = connections[upstream].flags.contains(.reused) && exchanges[exchange].staleAttempts == 0
+        let mayRepeat = exchanges[exchange].staleAttempts < 2 && isRepeatable(exchange, upstream)
         closeUpstream(upstream)
         if mayRepeat {
             telemetry.count(.staleRetries)
             exchanges[exchange].staleAttempts += 1
             exchanges[exchange].flags.insert(.wantsFresh)
-            exchanges[exchange].endpoint = -1
+            if wasStale { exchanges[exchange].endpoint = -1 }
             rewind(exchange)
             startLater(exchange)
         } else if !retryLater(exchange) {

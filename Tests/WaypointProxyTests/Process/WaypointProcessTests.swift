@@ -105,6 +105,8 @@ import Testing
         try waypoint.wait("the drain") { try waypoint.status("/readyz").status == 503 }
         #expect(try waypoint.status("/healthz").status == 200)
         #expect(try waypoint.child.exitCode() == nil)
+        // Who comes now is refused at once, instead of waiting for nobody.
+        try waypoint.wait("the refusal") { (try? waypoint.connect().request(webRequest)) == nil }
         gate.open()
         let response = try #require(try client.readMessage(isResponse: true))
         #expect(response.status == 200)
@@ -167,7 +169,10 @@ import Testing
     }
 
     @Test func theAccessLogFollowsItsFile() throws {
-        let server = try TestServer.saying("hello")
+        let server = try TestServer.http { request in
+            let id = request["x-request-id"] ?? ""
+            return "HTTP/1.1 200 OK\r\nContent-Length: \(id.utf8.count)\r\n\r\n\(id)"
+        }
         defer { server.stop() }
         let folder = try TemporaryDirectory()
         let path = "\(folder.path)/access.log"
@@ -176,7 +181,8 @@ import Testing
         try waypoint.waitUntilReady()
         let client = try waypoint.connect()
         let request = "GET /a?b HTTP/1.1\r\nHost: web.example\r\nUser-Agent: test\r\n\r\n"
-        #expect(try client.request(request).status == 200)
+        let answer = try client.request(request)
+        #expect(answer.status == 200)
         func lines(_ path: String) throws -> [Substring] { try Files.readText(path).split(separator: "\n") }
         try waypoint.wait("a line") { try lines(path).count == 1 }
         let line = try JSONValue(parsing: String(try lines(path)[0]))
@@ -185,7 +191,9 @@ import Testing
         #expect(line["authority"]?.string == "web.example")
         #expect(line["user_agent"]?.string == "test")
         #expect(line["response_code"]?.integer() == 200)
-        #expect(line["bytes_sent"]?.integer() == 5)
+        #expect(line["bytes_sent"]?.integer() == 36)
+        // The id that the waypoint made is the one that the server got.
+        #expect(line["request_id"]?.string == answer.text)
         #expect(line["upstream_host"]?.string == server.address.description)
         try Files.move(path, to: path + ".1")
         try waypoint.signal(SIGUSR1)
