@@ -396,7 +396,7 @@ def few_descriptors(waypoint, _):
     try:
         # Each takes the descriptor of one that was in the pool, and stays.
         streamed = []
-        for _ in range(8):
+        for _ in range(3):
             connection = Stream(waypoint.connect(5, waypoint.stream_port))
             streamed.append(connection)
             if waypoint.get("/", connection)[0] != 200:
