@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -161,7 +162,8 @@ class Waypoint:
                                 {"name": "tcp", "port": 81, "targetPort": servers[0].port}]}},
             {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
              "metadata": {"name": "server-1", "namespace": "default", "labels": labels},
-             "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"} for name in ("http", "tcp")],
+             "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"}
+                       for name in ("http", "tcp")],
              "endpoints": [
                  {"addresses": [server.address], "conditions": {"ready": True}} for server in servers]}]
         path = directory / "stress.json"
@@ -189,6 +191,11 @@ class Waypoint:
     def rss(self):
         pages = int(pathlib.Path(f"/proc/{self.child.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu(self):
+        """Seconds of the processors that it has used."""
+        words = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path, stream=None):
         """(status, digest of the body); the connection stays for a caller that gave its stream."""
@@ -374,7 +381,7 @@ def leaving_readers(waypoint, _):
     """300 clients leave within a stream that is passed through: that ends nothing but their streams."""
     for turn in range(300):
         connection = waypoint.connect(port=waypoint.stream_port)
-        connection.sendall(b"GET /bytes/50000000 HTTP/1.1\r\nHost: server\r\n\r\n")
+        connection.sendall(b"GET /bytes/9000000000 HTTP/1.1\r\nHost: server\r\n\r\n")
         end = time.monotonic() + turn % 10 * 0.003
         while time.monotonic() < end:
             connection.recv(1 << 20)
@@ -385,7 +392,42 @@ def leaving_readers(waypoint, _):
         raise Failure("the waypoint serves no more")
 
 
-SCENARIOS = (leaving_readers, bodies, slow_readers, slow_writers, slowloris, dying_servers, killed_server)
+def few_descriptors(waypoint, _):
+    """Out of descriptors, connections in the pool go first; clients wait without work for the waypoint."""
+    _, most = resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE)
+    pooled = [Stream(waypoint.connect()) for _ in range(20)]
+    for stream in pooled:
+        stream.socket.sendall(b"GET /bytes/3000000 HTTP/1.1\r\nHost: server\r\n\r\n")
+    for stream in pooled:
+        _, headers = stream.head()
+        stream.body(headers, lambda _: None)
+    used = max(int(path.name) for path in pathlib.Path(f"/proc/{waypoint.child.pid}/fd").iterdir())
+    resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE, (used + 1, most))
+    try:
+        # Each takes the descriptor of one that was in the pool, and stays.
+        streamed = []
+        for _ in range(3):
+            connection = Stream(waypoint.connect(5, waypoint.stream_port))
+            streamed.append(connection)
+            if waypoint.get("/", connection)[0] != 200:
+                raise Failure("no service without descriptors")
+        waiting = [waypoint.connect() for _ in range(100)]
+        before = waypoint.cpu()
+        time.sleep(1)
+        if waypoint.cpu() - before > 0.5:
+            raise Failure("without descriptors the waypoint is busy with nothing")
+        for stream in pooled + streamed:
+            stream.socket.close()
+        for connection in waiting:
+            waypoint.get("/", Stream(connection))
+            connection.close()
+    finally:
+        resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE, (most, most))
+
+
+SCENARIOS = (
+    leaving_readers, few_descriptors, bodies, slow_readers, slow_writers, slowloris, dying_servers,
+    killed_server)
 
 
 def main():

@@ -30,6 +30,7 @@ extension Worker {
             if descriptor < 0 {
                 if descriptor == Int32(Streams.again) { return false }
                 if Streams.isOutOfDescriptors(descriptor) {
+                    if giveUpPooled() { continue }
                     pauseAccepting()
                 } else {
                     telemetry.count(.acceptFailures)

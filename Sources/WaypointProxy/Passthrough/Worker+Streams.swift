@@ -54,7 +54,7 @@ extension Worker {
     private mutating func connectStream(_ exchange: Int32, to address: StreamAddress) {
         telemetry.count(.upstreamConnects)
         exchanges[exchange].record.attempts &+= 1
-        let descriptor = Streams.connect(address)
+        let descriptor = open(address)
         guard descriptor >= 0 else { return endStream(exchange, .connectFailed) }
         let upstream = take(descriptor, .stream)
         guard upstream >= 0 else { return endStream(exchange, .overflow) }

@@ -90,7 +90,7 @@ extension Worker {
 
     mutating func connect(_ exchange: Int32, _ endpoint: Int32) -> ConnectResult {
         telemetry.count(.upstreamConnects)
-        let descriptor = Streams.connect(upstreams.endpoints[endpoint].address)
+        let descriptor = open(upstreams.endpoints[endpoint].address)
         guard descriptor >= 0 else {
             if Streams.isOutOfDescriptors(descriptor) {
                 telemetry.count(.descriptorsExhausted)
@@ -109,6 +109,30 @@ extension Worker {
         attach(exchange, upstream, endpoint)
         timers.set(upstream, now + options.timeouts.connect * 1000)
         return .started
+    }
+
+    /// A connection that is being made, or a negative error number.
+    mutating func open(_ address: StreamAddress) -> Int32 {
+        let descriptor = Streams.connect(address)
+        guard descriptor < 0, Streams.isOutOfDescriptors(descriptor), giveUpPooled() else {
+            return descriptor
+        }
+        return Streams.connect(address)
+    }
+
+    /// Descriptors are short: some connections that nobody uses are closed for those who wait for one.
+    /// Whether there were any.
+    mutating func giveUpPooled() -> Bool {
+        guard idleUpstreamCount > 0 else { return false }
+        var left = 16
+        for slot in 0..<connectionSlots.highWater
+        where connections[slot].kind == .upstream && connections[slot].phase == .idle {
+            telemetry.count(.poolEvictions)
+            closeUpstream(slot)
+            left -= 1
+            if left == 0 || idleUpstreamCount == 0 { break }
+        }
+        return true
     }
 
     @inline(__always)
