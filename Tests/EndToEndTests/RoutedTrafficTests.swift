@@ -33,6 +33,7 @@ final class RoutedTrafficTests {
     // One node serves all modes: making it takes longer than asking it.
     @Test func whateverIsSaidArrivesInEveryModeOfMetadata() throws {
         try ask("both")
+        try changesAreTakenFromThePodOnly()
         for mode in ["option", "tlv"] {
             try node.endDaemon(SIGTERM)
             _ = try node.startDaemon("--waypoint-metadata", mode)
@@ -62,6 +63,17 @@ final class RoutedTrafficTests {
             let kind = answer["kind"] ?? ""
             #expect(answer["result"] == expected[kind], "\(kind) to \(address), metadata \(mode)")
         }
+    }
+
+    private func changesAreTakenFromThePodOnly() throws {
+        let addresses = try node.exec("waypoint", ["hostname", "-I"]).output
+        let address = try #require(addresses.split(whereSeparator: \.isWhitespace).first)
+        let ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+        #expect(try node.exec("client", ask + ["http://\(address):15021/readyz"]).output == "200")
+        let drain = ask + ["-X", "POST", "http://\(address):15021/drain"]
+        #expect(try node.exec("client", drain).output == "403")
+        let level = ask + ["-X", "POST", "http://127.0.0.1:15021/logging?level=info"]
+        #expect(try node.exec("waypoint", level).output == "200")
     }
 
     private func withoutTheLabelTrafficIsNotRouted() throws {

@@ -183,6 +183,27 @@ import Testing
         }
     }
 
+    @Test func aTimeoutOfZeroIsNone() async throws {
+        let server = try TestServer.saying("hello")
+        defer { server.stop() }
+        let patient: (inout ProxyOptions) -> Void = { options in
+            options.timeouts.requestHead = 0
+            options.timeouts.downstreamIdle = 0
+            options.timeouts.connect = 0
+        }
+        let configuration = configuration([cluster(0, [server.address])])
+        try await TestProxy.with(configuration, options: patient) { proxy in
+            let client = try proxy.connect()
+            pause(milliseconds: 100)
+            try client.send("GET / HTTP/1.1\r\n")
+            pause(milliseconds: 100)
+            try client.send("Host: a\r\n\r\n")
+            #expect(try client.readResponse().status == 200)
+            client.close()
+            try await proxy.settle()
+        }
+    }
+
     @Test func slowClientsAreTimedOut() async throws {
         let server = try TestServer.saying("hello")
         defer { server.stop() }

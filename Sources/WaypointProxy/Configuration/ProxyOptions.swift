@@ -39,6 +39,18 @@ public struct ProxyTimeouts: Sendable {
     public var pending: Int64 = 5000
 
     public init() {}
+
+    /// With the long time that stands for no limit.
+    var inForce: ProxyTimeouts {
+        var timeouts = self
+        for path: WritableKeyPath<ProxyTimeouts, Int64> in [
+            \.connect, \.requestHead, \.downstreamIdle, \.exchangeIdle, \.upstreamIdle, \.streamIdle,
+            \.protocolDetection, \.metadata, \.linger, \.drainGrace, \.pending,
+        ] where self[keyPath: path] == 0 {
+            timeouts[keyPath: path] = 30 * 24 * 3600 * 1000
+        }
+        return timeouts
+    }
 }
 
 public struct ProxyLimits: Sendable {

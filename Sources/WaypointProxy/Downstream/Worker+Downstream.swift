@@ -72,15 +72,15 @@ extension Worker {
         guard connections[slot].flags.contains(.readable), connections[slot].exchange < 0,
             connections[slot].phase == .head || connections[slot].phase == .lingering
         else { return false }
-        noteDueDownstream(slot)
+        noteDue(connection: slot)
         return true
     }
 
     /// At the end of this turn, or of the next one, it goes on.
-    mutating func noteDueDownstream(_ slot: Int32) {
+    mutating func noteDue(connection slot: Int32) {
         guard !connections[slot].flags.contains(.isDue) else { return }
         connections[slot].flags.insert(.isDue)
-        dueDownstreams.append(EventToken(slot: slot, generation: connections[slot].generation))
+        dueConnections.append(EventToken(slot: slot, generation: connections[slot].generation))
     }
 
     @inline(__always)

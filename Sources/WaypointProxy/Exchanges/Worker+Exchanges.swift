@@ -161,7 +161,7 @@ extension Worker {
             if isDraining { closeSoon(slot) }
         } else {
             // The next request may have come already.
-            noteDueDownstream(slot)
+            noteDue(connection: slot)
         }
     }
 

@@ -37,9 +37,9 @@ struct Worker: ~Copyable {
     /// Clusters in which a connection may have become free in this turn.
     var dueClusters: [Int32] = []
     /// Clients' connections with something left to do after an exchange.
-    var dueDownstreams: [EventToken] = []
+    var dueConnections: [EventToken] = []
     /// Those of them that are being looked at; empty between two turns.
-    private var continuedDownstreams: [EventToken] = []
+    private var continuedConnections: [EventToken] = []
     var downstreamCount = 0
     var upstreamCount = 0
     var idleUpstreamCount = 0
@@ -53,7 +53,9 @@ struct Worker: ~Copyable {
 
     init(_ parts: WorkerParts) throws(Errno) {
         number = parts.number
-        options = parts.options
+        var options = parts.options
+        options.timeouts = options.timeouts.inForce
+        self.options = options
         let limits = parts.options.limits
         headLimits = HeadLimits(
             line: limits.line, head: min(limits.head, Int(BufferPool.large)), fields: limits.fields)
@@ -101,7 +103,7 @@ struct Worker: ~Copyable {
     /// Looks for a while before it sleeps, if that is wanted and the last sleep was short: waking up costs
     /// more than the wait.
     private mutating func waitForEvents(_ lastWasShort: inout Bool) -> Int {
-        let pause = dueDownstreams.isEmpty ? timers.pause(now: now) : 0
+        let pause = dueConnections.isEmpty ? timers.pause(now: now) : 0
         let spin = Int64(options.spinMicroseconds)
         if spin > 0, lastWasShort {
             let start = Machine.microseconds()
@@ -138,14 +140,19 @@ struct Worker: ~Copyable {
         }
         while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
         // Each once: what is due again waits for the next turn.
-        swap(&dueDownstreams, &continuedDownstreams)
-        for index in continuedDownstreams.indices {
-            let token = continuedDownstreams[index]
+        swap(&dueConnections, &continuedConnections)
+        for index in continuedConnections.indices {
+            let token = continuedConnections[index]
             guard connections[token.slot].generation == token.generation else { continue }
             connections[token.slot].flags.remove(.isDue)
-            continueDownstream(token.slot)
+            switch connections[token.slot].kind {
+            case .downstream: continueDownstream(token.slot)
+            case .upstream: continueResponse(token.slot)
+            case .stream: pumpStream(from: token.slot)
+            case .free, .listener, .mailbox: break
+            }
         }
-        continuedDownstreams.removeAll(keepingCapacity: true)
+        continuedConnections.removeAll(keepingCapacity: true)
         while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
         if isAcceptPaused, hasFreedDescriptor { resumeAccepting() }
         hasFreedDescriptor = false

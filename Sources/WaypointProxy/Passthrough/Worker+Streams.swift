@@ -216,12 +216,13 @@ extension Worker {
         let exchange = connections[source].exchange
         let sink = connections[source].otherSide
         guard sink >= 0, !connections[sink].flags.contains(.connecting) else { return }
-        var hasMoved = false
+        var moves = 0
         while true {
             switch step(source, sink, exchange) {
             case .moved:
-                hasMoved = true
-                continue
+                moves += 1
+                if moves < Self.readsPerTurn { continue }
+                noteDue(connection: source)
             case .waits: break
             case .ended:
                 if finishDirection(source, sink, exchange) { return }
@@ -230,7 +231,7 @@ extension Worker {
             }
             break
         }
-        if hasMoved {
+        if moves > 0 {
             timers.set(exchanges[exchange].downstream, now + options.timeouts.streamIdle * 1000)
         }
         let pipe = connections[source].pipe

@@ -92,7 +92,8 @@ final class StatusLoop {
                 let descriptor = socket.number
                 try epoll.add(descriptor, .input)
                 last += 1
-                connections[last] = StatusConnection(socket, deadline: .now + server.limits.request)
+                connections[last] = StatusConnection(
+                    socket, isLocal: peer.address.isLoopback, deadline: .now + server.limits.request)
                 numbers[descriptor] = last
             } catch let error where error == .wouldBlock {
                 return
@@ -176,6 +177,7 @@ final class StatusConnection {
     }
 
     let socket: FileDescriptor
+    private let isLocal: Bool
     var state = State.reading
     var deadline: ContinuousClock.Instant
     private var received: [UInt8] = []
@@ -185,8 +187,9 @@ final class StatusConnection {
     private var output: [UInt8] = []
     private var sent = 0
 
-    init(_ socket: consuming FileDescriptor, deadline: ContinuousClock.Instant) {
+    init(_ socket: consuming FileDescriptor, isLocal: Bool, deadline: ContinuousClock.Instant) {
         self.socket = socket
+        self.isLocal = isLocal
         self.deadline = deadline
     }
 
@@ -207,7 +210,7 @@ final class StatusConnection {
             case .complete:
                 request = StatusRequest(
                     method: text(head.method), path: text(head.path), query: text(head.query),
-                    minorVersion: head.minorVersion)
+                    minorVersion: head.minorVersion, isLocal: isLocal)
                 return .complete(request)
             }
         }

@@ -7,6 +7,8 @@ struct StatusRequest: Sendable, Equatable {
     /// Without its question mark, as it was sent.
     var query = ""
     var minorVersion: UInt8 = 1
+    /// Whether it comes from this machine, or this pod. Others may look, and change nothing.
+    var isLocal = true
 
     /// The value of `name=value` in the query.
     func parameter(_ name: String) -> String? {

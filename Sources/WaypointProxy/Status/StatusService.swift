@@ -25,6 +25,9 @@ struct StatusService: Sendable {
         _ request: StatusRequest, _ order: @Sendable (WaypointProcess.Command) -> Void
     ) async -> StatusResponse {
         let isReading = request.method == "GET" || request.method == "HEAD"
+        guard request.method != "POST" || request.isLocal else {
+            return StatusResponse(403, "changes are taken from this machine only: use 127.0.0.1\n")
+        }
         switch request.path {
         case "/healthz", "/livez":
             return isReading ? StatusResponse(200, "ok\n") : refuse("GET, HEAD")

@@ -117,7 +117,7 @@ extension Worker {
     /// Reads from the upstream and sends to the client until one of them has had enough.
     mutating func pumpResponse(_ slot: Int32) {
         let exchange = connections[slot].exchange
-        while true {
+        for _ in 0..<Self.readsPerTurn {
             if connections[slot].start < connections[slot].ready {
                 switch sendResponse(exchange, slot) {
                 case .sent: break
@@ -129,6 +129,16 @@ extension Worker {
             guard connections[slot].flags.contains(.readable) else { return dropEmptyBuffer(slot) }
             guard receiveResponse(exchange, slot) else { return }
         }
+        noteDue(connection: slot)
+    }
+
+    /// How often one large response or stream is read before the others have their turn.
+    static var readsPerTurn: Int { 16 }
+
+    /// A response that gave way to the others goes on.
+    mutating func continueResponse(_ slot: Int32) {
+        guard connections[slot].exchange >= 0, connections[slot].phase != .connecting else { return }
+        pumpResponse(slot)
     }
 
     enum SendResult {
