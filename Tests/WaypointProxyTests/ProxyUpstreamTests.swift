@@ -183,6 +183,28 @@ import Testing
         }
     }
 
+    /// A server that goes down has taken new connections, too.
+    @Test func aNewConnectionThatIsLostIsRepeatedElsewhere() async throws {
+        let dying = try TestServer { socket in _ = try socket.readMessage() }
+        let other = try TestServer.saying("other")
+        defer { for server in [dying, other] { server.stop() } }
+        try await TestProxy.with(configuration([cluster(0, [dying.address, other.address])])) { proxy in
+            for _ in 0..<20 {
+                let client = try proxy.connect()
+                #expect(try client.request(get).text == "other")
+                client.close()
+            }
+            // A request with an effect may have had it.
+            let statuses = try (0..<20).map { _ in
+                let client = try proxy.connect()
+                defer { client.close() }
+                return try client.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").status
+            }
+            #expect(Set(statuses) == [200, 502])
+            try await proxy.settle()
+        }
+    }
+
     @Test func aTimeoutOfZeroIsNone() async throws {
         let server = try TestServer.saying("hello")
         defer { server.stop() }

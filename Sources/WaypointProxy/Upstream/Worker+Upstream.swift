@@ -102,7 +102,7 @@ extension Worker {
     /// Whether the request may have to be sent again, now that all of it that has come is sent.
     @inline(__always)
     private func needsReplay(_ exchange: Int32, _ upstream: Int32) -> Bool {
-        connections[upstream].flags.contains(.reused) && connections[upstream].phase == .response
+        connections[upstream].phase == .response && exchanges[exchange].staleAttempts < 2
             || exchanges[exchange].retriesLeft > 0
     }
 
