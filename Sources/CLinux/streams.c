@@ -73,9 +73,9 @@ long kmesh_stream_peek(int socket, void *bytes, unsigned long size)
 	return count < 0 ? -errno : count;
 }
 
-long kmesh_stream_send(int socket, const void *bytes, unsigned long size, int more)
+long kmesh_stream_send(int socket, const void *bytes, unsigned long size)
 {
-	long count = send(socket, bytes, size, more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL);
+	long count = send(socket, bytes, size, MSG_NOSIGNAL);
 
 	return count < 0 ? -errno : count;
 }

@@ -27,8 +27,7 @@ int kmesh_stream_wait(int queue, struct kmesh_stream_event *events, int count, l
 
 long kmesh_stream_receive(int socket, void *bytes, unsigned long size);
 long kmesh_stream_peek(int socket, void *bytes, unsigned long size);
-/* `more`: another part follows at once. */
-long kmesh_stream_send(int socket, const void *bytes, unsigned long size, int more);
+long kmesh_stream_send(int socket, const void *bytes, unsigned long size);
 int kmesh_stream_accept(int listener, struct kmesh_socket_address *peer);
 /* A socket that is about to be connected. IPv4 addresses get an IPv4 socket. */
 int kmesh_stream_connect(const struct kmesh_socket_address *address);

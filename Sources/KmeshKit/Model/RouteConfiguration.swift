@@ -188,6 +188,14 @@ public struct HeaderChanges: Hashable, Sendable {
         self.remove = remove
     }
 
+    /// Not those that frame a message, address it or concern one connection. `name` is in lower case.
+    public static func mayChange(_ name: String) -> Bool { !fixed.contains(name) }
+
+    private static let fixed: Set<String> = [
+        "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade",
+    ]
+
     public var isEmpty: Bool { self.set.isEmpty && add.isEmpty && remove.isEmpty }
 }
 

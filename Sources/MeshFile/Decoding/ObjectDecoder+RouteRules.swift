@@ -153,18 +153,12 @@ extension ObjectDecoder {
             message: "\(field) uses ReplacePrefixMatch: its rule must have one match, with a PathPrefix")
     }
 
-    /// Framing and the connection are the proxy's business, and a request's host has a filter of its own.
-    private static let ownHeaders: Set<String> = [
-        "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade",
-    ]
-
     private func headerChanges(_ node: YAMLNode, _ field: String) throws(DecodeError) -> HeaderChanges {
         var changes = HeaderChanges()
         var names: Set<String> = []
         func claim(_ name: YAMLNode, _ field: String) throws(DecodeError) -> String {
             let text = try name.token(field)
-            guard !Self.ownHeaders.contains(text.lowercased()) else {
+            guard HeaderChanges.mayChange(text.lowercased()) else {
                 let remedy = text.lowercased() == "host" ? "use URLRewrite.hostname" : "remove it"
                 throw DecodeError(line: name.line, message: "\(field): \(text) cannot be changed: \(remedy)")
             }

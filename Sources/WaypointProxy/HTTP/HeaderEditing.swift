@@ -1,16 +1,6 @@
 /// What editing of requests and responses has in common.
 internal import KmeshKit
 
-/// Whether a route may change a header: not those that frame a message, address it or concern one connection.
-/// Names are in lower case. Whoever compiles `HeaderEdits` refuses the others.
-func isEditableHeader(_ name: [UInt8]) -> Bool {
-    let fixed = [
-        "host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "keep-alive", "te",
-        "proxy-connection", "trailer",
-    ]
-    return !fixed.contains { Array($0.utf8) == name }
-}
-
 /// Whether a Connection header of the message names this one.
 func isNamedByConnection(
     _ field: HeaderField, _ count: Int32, _ fields: borrowing Slab<HeaderField>, _ bytes: Span<UInt8>

@@ -15,7 +15,6 @@ final class OperationRecord: Sendable {
         var lastError: String?
         /// Of the last configuration that came into force: seconds since 1970.
         var lastSuccess: Int64 = 0
-        var upgrades: UInt64 = 0
     }
 
     private let state = Mutex(Facts())
@@ -41,6 +40,4 @@ final class OperationRecord: Sendable {
             state.lastError = error.description
         }
     }
-
-    func handedOver() { state.withLock { $0.upgrades += 1 } }
 }

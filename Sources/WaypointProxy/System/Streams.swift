@@ -19,12 +19,8 @@ enum Streams {
     }
 
     @inline(__always)
-    static func send(
-        _ socket: Int32, from chunk: borrowing ByteChunk, _ range: Range<Int>, more: Bool = false
-    ) -> Int {
-        unsafe chunk.lend(range) { bytes, count in
-            unsafe kmesh_stream_send(socket, bytes, UInt(count), more ? 1 : 0)
-        }
+    static func send(_ socket: Int32, from chunk: borrowing ByteChunk, _ range: Range<Int>) -> Int {
+        unsafe chunk.lend(range) { bytes, count in unsafe kmesh_stream_send(socket, bytes, UInt(count)) }
     }
 
     static func accept(_ listener: Int32, _ peer: inout StreamAddress) -> Int32 {
