@@ -120,7 +120,7 @@ struct KernelState: Sendable {
 
     /// Every reason with its count; what cannot be read is left out.
     func reasonCounts() -> [ReasonCount] {
-        VerdictReason.allCases.compactMap { reason in
+        VerdictReason.steering.compactMap { reason in
             guard let count = try? reasons.value(of: reason.rawValue) else { return nil }
             return ReasonCount(number: reason.rawValue, name: reason.name, count: count)
         }

@@ -6,6 +6,7 @@ public enum MeshResource: Hashable, Sendable {
     case node(Node)
     /// How HTTP requests are routed. Data planes that do not look into HTTP have no use for it.
     case routes(RouteConfiguration)
+    case policy(AuthorizationPolicy)
 
     public var name: MeshResourceName {
         switch self {
@@ -13,6 +14,7 @@ public enum MeshResource: Hashable, Sendable {
         case .workload(let workload): .workload(uid: workload.uid)
         case .node(let node): .node(node.name)
         case .routes(let routes): .routes(routes.key)
+        case .policy(let policy): .policy(policy.key)
         }
     }
 }
@@ -22,6 +24,7 @@ public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
     case workload(uid: String)
     case node(String)
     case routes(RouteConfigurationKey)
+    case policy(PolicyKey)
 
     public var description: String {
         switch self {
@@ -29,6 +32,7 @@ public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
         case .workload(let uid): uid
         case .node(let name): "Node \(name)"
         case .routes(let key): "routes of \(key)"
+        case .policy(let key): "\(key)"
         }
     }
 }

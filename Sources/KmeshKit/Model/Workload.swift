@@ -13,6 +13,14 @@ public struct Workload: Hashable, Sendable {
     public var waypoint: WaypointReference?
     /// Whether it is an instance of a waypoint: its own traffic goes through none.
     public var isWaypoint = false
+    /// Empty for what runs as none, such as an endpoint that only a slice names: it has no identity.
+    public var serviceAccount = ""
+    /// Whether its addresses are the node's or others' too: traffic from them has no identity.
+    public var sharesAddresses = false
+    /// The policies of scope `workloads` that protect it, sorted.
+    public var policies: [PolicyKey] = []
+    /// Ports that kubelet probes, sorted.
+    public var probePorts: [UInt16] = []
 
     public init(
         uid: String, name: String, namespace: String, addresses: [IPAddress], locality: Locality = Locality(),
@@ -25,6 +33,10 @@ public struct Workload: Hashable, Sendable {
         self.locality = locality
         self.weight = weight
         self.memberships = memberships
+    }
+
+    public var identity: WorkloadIdentity? {
+        serviceAccount.isEmpty ? nil : WorkloadIdentity(namespace: namespace, serviceAccount: serviceAccount)
     }
 }
 

@@ -41,6 +41,36 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case optionSent = 42
     case tlvSent = 43
 
+    case notRestricted = 48
+    case allowed = 49
+    case probePassed = 50
+    case loopbackPassed = 51
+    case switchedOff = 52
+    case udpPassed = 53
+    case fragmentPassed = 54
+
+    case denied = 56
+    case notAllowed = 57
+    case malformed = 58
+
+    case noDestination = 60
+    case noView = 61
+    case noBlock = 62
+    case missedTailCall = 63
+    case noFlow = 64
+
+    case trialDenied = 66
+    case resetSent = 67
+    case resetNotSent = 68
+    case eventLost = 69
+    case eventSuppressed = 70
+
+    /// Those of the programs that steer.
+    public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue }
+    /// Those of the programs that authorize.
+    public static let authorization =
+        [otherProtocol, retried] + allCases.filter { $0.rawValue >= notRestricted.rawValue }
+
     /// How many numbers the counters have room for.
     public static var limit: Int { Int(KMESH_REASON_MAX.rawValue) }
 
@@ -81,6 +111,26 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .fromWaypoint: "from_waypoint"
         case .optionSent: "option_sent"
         case .tlvSent: "tlv_sent"
+        case .notRestricted: "not_restricted"
+        case .allowed: "allowed"
+        case .probePassed: "probe_passed"
+        case .loopbackPassed: "loopback_passed"
+        case .switchedOff: "switched_off"
+        case .udpPassed: "udp_passed"
+        case .fragmentPassed: "fragment_passed"
+        case .denied: "denied"
+        case .notAllowed: "not_allowed"
+        case .malformed: "malformed"
+        case .noDestination: "no_destination"
+        case .noView: "no_view"
+        case .noBlock: "no_block"
+        case .missedTailCall: "missed_tail_call"
+        case .noFlow: "no_flow"
+        case .trialDenied: "trial_denied"
+        case .resetSent: "reset_sent"
+        case .resetNotSent: "reset_not_sent"
+        case .eventLost: "event_lost"
+        case .eventSuppressed: "event_suppressed"
         }
     }
 
@@ -128,6 +178,26 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .fromWaypoint: "A waypoint dialed something that has one, and was not redirected."
         case .optionSent: "A SYN told a waypoint what was dialed."
         case .tlvSent: "A TLV before the first bytes told a waypoint what was dialed."
+        case .notRestricted: "Let in: no policy protects the destination, or only such that deny others."
+        case .allowed: "Let in by a policy that allows."
+        case .probePassed: "Let in: kubelet's probe, which passes unless --authz-probes=check."
+        case .loopbackPassed: "Let in: within the pod."
+        case .switchedOff: "Let in: authorization is switched off."
+        case .udpPassed: "A UDP packet: policies are about TCP."
+        case .fragmentPassed: "A later fragment: the first one was decided on."
+        case .denied: "Kept out by a policy that denies."
+        case .notAllowed: "Kept out: there are policies that allow, and none allows this."
+        case .malformed: "Kept out: a packet that no host accepts, or that hides what it is."
+        case .noDestination: "Decided by --authz-default: not an address that the workload is known by."
+        case .noView: "Decided by --authz-default: a view was missing; see kmeshctl verify."
+        case .noBlock: "Decided by --authz-default: a block was missing; see kmeshctl verify."
+        case .missedTailCall: "Decided by --authz-default: a program of the chain was missing."
+        case .noFlow: "Decided by --authz-default: the program's memory was missing."
+        case .trialDenied: "A policy on trial (dry run) would have kept it out."
+        case .resetSent: "A denial was answered with a reset."
+        case .resetNotSent: "A denial was not answered: the packet's form is one that is only dropped."
+        case .eventLost: "A denial was not logged: the ring was full."
+        case .eventSuppressed: "A denial was not logged: there are too many in a second."
         }
     }
 }

@@ -94,7 +94,7 @@ struct ConfigurationBuilder: Sendable {
             move(to: Locality(region: node.region, zone: node.zone, node: node.name), &step)
         case .remove(.node(let name)) where name == options.nodeName:
             move(to: Locality(node: name), &step)
-        case .upsert(.node), .remove(.node): break
+        case .upsert(.node), .remove(.node), .upsert(.policy), .remove(.policy): break
         case .upsert(.routes(let configuration)):
             guard routes.updateValue(configuration, forKey: configuration.key) != configuration else {
                 return

@@ -13,5 +13,6 @@
 #include "reasons.h"
 #include "l4.h"
 #include "waypoint.h"
+#include "authz.h"
 
 #endif

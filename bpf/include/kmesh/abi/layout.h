@@ -4,10 +4,10 @@
 #define KMESH_ABI_LAYOUT_H
 
 /*
- * Version of all map layouts. It is part of the pin directory's name, so that a program never meets maps
+ * Version of the L4 maps' layouts. It is part of the pin directory's name, so that a program never meets maps
  * of another layout. Raise it with every change of a key, a value or a map's type.
  */
-enum { KMESH_LAYOUT_VERSION = 2 };
+enum { KMESH_LAYOUT_VERSION = 3 };
 
 /*
  * An address in a key or value: 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d, so that one map and

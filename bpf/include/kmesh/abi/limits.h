@@ -34,6 +34,27 @@ enum {
 	/* These evict the least recently used entry when they are full. */
 	KMESH_AFFINITIES_MAX = 65536,
 	KMESH_UDP_FLOWS_MAX = 65536,
+
+	/*
+	 * Words of 64 terms in a block of authorization: the policies of most workloads fit into one block, and
+	 * its value stays well below a page.
+	 */
+	KMESH_AUTHZ_WORDS = 16,
+	KMESH_AUTHZ_TERMS = 64 * KMESH_AUTHZ_WORDS,
+	/* Blocks that protect one destination: 65,536 terms. A destination with more is refused. */
+	KMESH_AUTHZ_VIEW_BLOCKS = 64,
+
+	/* Default capacities of authorization, as above. */
+	KMESH_AUTHZ_SOURCES_MAX = 1048576,
+	KMESH_AUTHZ_DESTINATIONS_MAX = 32768,
+	KMESH_AUTHZ_BLOCKS_MAX = 65536,
+	KMESH_AUTHZ_BITS_MAX = 4194304,
+	KMESH_AUTHZ_TERMS_MAX = 4194304,
+	KMESH_AUTHZ_POLICIES_MAX = 131072,
+	KMESH_AUTHZ_PROBES_MAX = 65536,
+	/* Bytes of the ring of events, and events that one CPU writes in a second. */
+	KMESH_AUTHZ_RING_BYTES = 262144,
+	KMESH_AUTHZ_EVENTS = 100,
 };
 
 #endif

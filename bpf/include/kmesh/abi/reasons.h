@@ -51,7 +51,36 @@ enum kmesh_reason {
 	KMESH_REASON_OPTION_SENT = 42,
 	KMESH_REASON_TLV_SENT = 43,
 
-	KMESH_REASON_MAX = 48,
+	/* Authorization: let in. */
+	KMESH_REASON_NOT_RESTRICTED =
+		48, /* no policy protects the destination, or only such that deny others */
+	KMESH_REASON_ALLOWED = 49, /* by a policy that allows */
+	KMESH_REASON_PROBE_PASSED = 50, /* kubelet's probe */
+	KMESH_REASON_LOOPBACK_PASSED = 51, /* within the pod */
+	KMESH_REASON_SWITCHED_OFF = 52, /* authorization is switched off */
+	KMESH_REASON_UDP_PASSED = 53, /* policies are about TCP; counted for each packet */
+	KMESH_REASON_FRAGMENT_PASSED = 54, /* a later fragment: its first one was decided on */
+
+	/* Authorization: kept out. */
+	KMESH_REASON_DENIED = 56, /* by a policy that denies */
+	KMESH_REASON_NOT_ALLOWED = 57, /* policies allow others */
+	KMESH_REASON_MALFORMED = 58, /* no host would accept it, or it hides what it is */
+
+	/* Authorization: our own fault. Decided by the default, and somebody should look. */
+	KMESH_REASON_NO_DESTINATION = 60, /* the address is not one that we know the workload by */
+	KMESH_REASON_NO_VIEW = 61,
+	KMESH_REASON_NO_BLOCK = 62,
+	KMESH_REASON_MISSED_TAIL_CALL = 63,
+	KMESH_REASON_NO_FLOW = 64,
+
+	/* Not verdicts. */
+	KMESH_REASON_TRIAL_DENIED = 66, /* a policy on trial would have kept it out */
+	KMESH_REASON_RESET_SENT = 67, /* the denial was answered */
+	KMESH_REASON_RESET_NOT_SENT = 68, /* the packet has a form that the program does not answer */
+	KMESH_REASON_EVENT_LOST = 69, /* the ring of events was full */
+	KMESH_REASON_EVENT_SUPPRESSED = 70, /* more in a second than are written */
+
+	KMESH_REASON_MAX = 96,
 };
 
 #endif
