@@ -20,10 +20,13 @@ typedef __u32 __wsum;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_SOCKHASH = 18,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
@@ -38,8 +41,82 @@ enum {
 
 enum {
 	IPPROTO_TCP = 6,
+	IPPROTO_HOPOPTS = 0,
 	IPPROTO_UDP = 17,
+	IPPROTO_ROUTING = 43,
+	IPPROTO_FRAGMENT = 44,
+	IPPROTO_AH = 51,
+	IPPROTO_DSTOPTS = 60,
 	IPPROTO_MPTCP = 262,
+};
+
+enum { AF_INET = 2 };
+
+/* Headers of packets, in network byte order. */
+
+enum {
+	ETH_P_IP = 0x0800,
+	ETH_P_8021Q = 0x8100,
+	ETH_P_IPV6 = 0x86dd,
+	ETH_P_8021AD = 0x88a8,
+};
+
+struct ethhdr {
+	__u8 h_dest[6];
+	__u8 h_source[6];
+	__be16 h_proto;
+} __attribute__((packed));
+
+struct vlan_hdr {
+	__be16 h_vlan_TCI;
+	__be16 h_vlan_encapsulated_proto;
+};
+
+struct iphdr {
+	__u8 version_length; /* of the header, in words of 32 bits */
+	__u8 tos;
+	__be16 tot_len;
+	__be16 id;
+	__be16 frag_off;
+	__u8 ttl;
+	__u8 protocol;
+	__u16 check;
+	__be32 saddr;
+	__be32 daddr;
+};
+
+struct ipv6hdr {
+	__u8 version_class;
+	__u8 class_flow[3];
+	__be16 payload_len;
+	__u8 nexthdr;
+	__u8 hop_limit;
+	__be32 saddr[4];
+	__be32 daddr[4];
+};
+
+struct ipv6_opt_hdr {
+	__u8 next;
+	__u8 length; /* in units of 8 bytes without the first; of 4 without the first 8 bytes for AH */
+};
+
+struct frag_hdr {
+	__u8 nexthdr;
+	__u8 reserved;
+	__be16 frag_off;
+	__be32 identification;
+};
+
+struct tcphdr {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u8 offset; /* of the payload, in words of 32 bits, in the upper half */
+	__u8 flags;
+	__be16 window;
+	__u16 check;
+	__be16 urg_ptr;
 };
 
 enum { ECONNREFUSED = 111 };
@@ -50,6 +127,7 @@ enum xdp_action {
 	XDP_ABORTED = 0,
 	XDP_DROP = 1,
 	XDP_PASS = 2,
+	XDP_TX = 3,
 };
 
 struct xdp_md {
@@ -153,6 +231,20 @@ struct bpf_sock_ops {
 enum sk_action {
 	SK_DROP = 0,
 	SK_PASS = 1,
+};
+
+struct bpf_sk_lookup {
+	__u64 cookie;
+	__u32 family;
+	__u32 protocol;
+	__u32 remote_ip4;
+	__u32 remote_ip6[4];
+	__be16 remote_port;
+	__u16 pad;
+	__u32 local_ip4;
+	__u32 local_ip6[4];
+	__u32 local_port;
+	__u32 ingress_ifindex;
 };
 
 struct sk_msg_md {

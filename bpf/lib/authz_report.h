@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Counts verdicts, and tells user space of denials: a few in a second, so that a flood of them is cheap. */
+#ifndef KMESH_AUTHZ_REPORT_H
+#define KMESH_AUTHZ_REPORT_H
+
+#include "authz_flow.h"
+#include "authz_maps.h"
+#include "count.h"
+
+/* Whether one more event may be written; if so, `suppressed` says how many were not before it. */
+static __always_inline bool kmesh_may_report(__u64 now_ns, __u32 *suppressed)
+{
+	__u32 index = 0;
+	struct kmesh_authz_pace *pace = bpf_map_lookup_elem(&km_authz_pace, &index);
+	__u64 second = now_ns / 1000000000;
+
+	if (!pace)
+		return false;
+	if (pace->second != second) {
+		pace->second = second;
+		pace->events = 0;
+	}
+	if (pace->events >= KMESH_AUTHZ_EVENTS) {
+		pace->suppressed++;
+		kmesh_count(KMESH_REASON_EVENT_SUPPRESSED);
+		return false;
+	}
+	pace->events++;
+	*suppressed = pace->suppressed;
+	pace->suppressed = 0;
+	return true;
+}
+
+static __noinline void kmesh_tell(const struct kmesh_flow *flow, __u32 reason, __u32 policy_id)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct kmesh_authz_event *event;
+	__u32 suppressed = 0;
+
+	if (!kmesh_may_report(now_ns, &suppressed))
+		return;
+	event = bpf_ringbuf_reserve(&km_authz_event, sizeof(*event), 0);
+	if (!event) {
+		kmesh_count(KMESH_REASON_EVENT_LOST);
+		return;
+	}
+	*event = (struct kmesh_authz_event){
+		.time_ns = now_ns,
+		.source = flow->source,
+		.destination = flow->destination,
+		.source_port = flow->source_port,
+		.destination_port = flow->destination_port,
+		.reason = reason,
+		.policy_id = policy_id,
+		.suppressed = suppressed,
+	};
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline struct kmesh_authz_policy *kmesh_counters_of(__u32 policy_id)
+{
+	return policy_id ? bpf_map_lookup_elem(&km_authz_policy, &policy_id) : 0;
+}
+
+static __always_inline void kmesh_report(const struct kmesh_flow *flow,
+					 const struct kmesh_authz_answer *answer)
+{
+	struct kmesh_authz_policy *policy;
+
+	kmesh_count(answer->reason);
+	if (!answer->is_allowed) {
+		policy = kmesh_counters_of(answer->policy_id);
+		if (policy)
+			__sync_fetch_and_add(&policy->denied, 1);
+		kmesh_tell(flow, answer->reason, answer->policy_id);
+	}
+	if (answer->is_trial_denied) {
+		kmesh_count(KMESH_REASON_TRIAL_DENIED);
+		policy = kmesh_counters_of(answer->trial_policy_id);
+		if (policy)
+			__sync_fetch_and_add(&policy->trial_denied, 1);
+		kmesh_tell(flow, KMESH_REASON_TRIAL_DENIED, answer->trial_policy_id);
+	}
+}
+
+#endif
