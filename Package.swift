@@ -59,12 +59,14 @@ let package = Package(
         program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
         .target(
-            name: "KmeshTestSupport", dependencies: ["KmeshKit"], path: "Tests/KmeshTestSupport",
+            name: "KmeshTestSupport", dependencies: ["CLinux", "KmeshKit"], path: "Tests/KmeshTestSupport",
             swiftSettings: strict),
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
-        tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
+        tests(
+            "BPFTests",
+            ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit", "KmeshTestSupport"]),
         tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(

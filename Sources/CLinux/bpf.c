@@ -129,16 +129,36 @@ int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts)
 	struct bpf_link_info info = {};
 	int result = facts_of(link, &info, sizeof(info));
 
-	*facts =
-		(struct kmesh_bpf_link_facts){ info.prog_id, info.cgroup.cgroup_id, info.cgroup.attach_type };
+	*facts = (struct kmesh_bpf_link_facts){ .type = info.type, .program_id = info.prog_id };
+	switch (info.type) {
+	case BPF_LINK_TYPE_CGROUP:
+		facts->target = info.cgroup.cgroup_id;
+		break;
+	case BPF_LINK_TYPE_NETNS:
+		facts->target = info.netns.netns_ino;
+		break;
+	case BPF_LINK_TYPE_XDP:
+		facts->target = info.xdp.ifindex;
+		break;
+	}
 	return result;
 }
 
-int kmesh_bpf_link_create(int program, int target, __u32 attach_type)
+int kmesh_bpf_program_id(int program, __u32 *id)
 {
-	union bpf_attr attributes = {
-		.link_create = { .prog_fd = program, .target_fd = target, .attach_type = attach_type }
-	};
+	struct bpf_prog_info info = {};
+	int result = facts_of(program, &info, sizeof(info));
+
+	*id = info.id;
+	return result;
+}
+
+int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags)
+{
+	union bpf_attr attributes = { .link_create = { .prog_fd = program,
+						       .target_fd = target,
+						       .attach_type = attach_type,
+						       .flags = flags } };
 
 	return command(BPF_LINK_CREATE, &attributes);
 }
@@ -148,6 +168,13 @@ int kmesh_bpf_link_update(int link, int program)
 	union bpf_attr attributes = { .link_update = { .link_fd = link, .new_prog_fd = program } };
 
 	return command(BPF_LINK_UPDATE, &attributes);
+}
+
+int kmesh_bpf_link_detach(int link)
+{
+	union bpf_attr attributes = { .link_detach = { .link_fd = link } };
+
+	return command(BPF_LINK_DETACH, &attributes);
 }
 
 int kmesh_bpf_program_attach(int program, int target, __u32 attach_type)

@@ -65,6 +65,22 @@ int kmesh_netns_socket(int netns, int domain, int type, int protocol)
 	return result;
 }
 
+int kmesh_netns_attach_xdp(int netns, int program, int interface, unsigned int flags)
+{
+	int own = enter(netns);
+	int result;
+
+	if (own < 0)
+		return -1;
+	result = kmesh_bpf_link_create(program, interface, BPF_XDP, flags);
+	if (result < 0) {
+		errno = -result;
+		result = -1;
+	}
+	leave(own);
+	return result;
+}
+
 int kmesh_netns_open(int netns, const char *path, int flags)
 {
 	int own = enter(netns);

@@ -1,5 +1,4 @@
 import BPFLoader
-import CBPFTestObjects
 import CKmeshABI
 import Glibc
 
@@ -12,9 +11,7 @@ final class LookupHarness {
     let affinities: BPFMap<AffinityKey, AffinityValue>
 
     init() throws {
-        guard let image = unsafe CBPFTestObjects_find("l4_lookup_test") else { throw Errno.noEntry }
-        let object = unsafe try BPFObject(
-            named: "l4_lookup_test", bytes: image.pointee.bytes, size: Int(image.pointee.size))
+        let object = try testObject("l4_lookup_test")
         for map in object.mapNames where map != "km_reason" && map != "km_table" {
             try object.setCapacity(of: map, to: 1024)
         }

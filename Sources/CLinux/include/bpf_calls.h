@@ -9,9 +9,10 @@ struct kmesh_bpf_map_facts {
 };
 
 struct kmesh_bpf_link_facts {
+	__u32 type; /* enum bpf_link_type */
 	__u32 program_id;
-	__u64 cgroup_id; /* 0 when the cgroup is gone */
-	__u32 attach_type;
+	/* Inode of the cgroup or the network namespace, or the interface's index; 0 when that is gone. */
+	__u64 target;
 };
 
 int kmesh_bpf_map_create(__u32 type, __u32 key_size, __u32 value_size, __u32 max_entries, __u32 flags);
@@ -30,9 +31,12 @@ int kmesh_bpf_object_pin(int fd, const char *path);
 int kmesh_bpf_object_get(const char *path);
 int kmesh_bpf_map_facts(int map, struct kmesh_bpf_map_facts *facts);
 int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts);
+int kmesh_bpf_program_id(int program, __u32 *id);
 
-int kmesh_bpf_link_create(int program, int target, __u32 attach_type);
+/* `target`: a descriptor; for BPF_XDP an interface's index in the calling thread's network namespace. */
+int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags);
 int kmesh_bpf_link_update(int link, int program);
+int kmesh_bpf_link_detach(int link);
 int kmesh_bpf_program_attach(int program, int target, __u32 attach_type);
 int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *instructions, __u32 count);
 

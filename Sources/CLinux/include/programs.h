@@ -11,6 +11,9 @@ int kmesh_netns_create(const char *path);
 /* A socket of another network namespace. */
 int kmesh_netns_socket(int netns, int domain, int type, int protocol);
 
+/* Attaches an XDP program to an interface of another network namespace; returns the link. */
+int kmesh_netns_attach_xdp(int netns, int program, int interface, unsigned int flags);
+
 /* Opens a file below /proc/sys/net as another network namespace sees it. */
 int kmesh_netns_open(int netns, const char *path, int flags);
 

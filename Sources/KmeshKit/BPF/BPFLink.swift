@@ -1,7 +1,7 @@
 internal import CLinux
 
-/// An attachment of a program to a cgroup. It lives as long as somebody holds it or its pin exists.
-public struct BPFLink: ~Copyable {
+/// An attachment of a program. It lives as long as somebody holds it or its pin exists.
+public struct BPFLink: ~Copyable, Sendable {
     public let descriptor: FileDescriptor
 
     public init(_ descriptor: consuming FileDescriptor) {
@@ -12,24 +12,54 @@ public struct BPFLink: ~Copyable {
     public static func attach(
         program: borrowing FileDescriptor, to cgroup: borrowing FileDescriptor, hook: CgroupHook
     ) throws(BPFError) -> BPFLink {
-        let result = kmesh_bpf_link_create(program.number, cgroup.number, hook.attachType)
+        let result = kmesh_bpf_link_create(program.number, cgroup.number, hook.attachType, 0)
         guard result >= 0 else { throw .failed("attach \(hook.name) to the cgroup", Errno(-result)) }
         return BPFLink(FileDescriptor(owning: result))
     }
 
-    /// Replaces the program in one step: every call runs the old one or the new one.
-    public func update(to program: borrowing FileDescriptor, hook: CgroupHook) throws(BPFError) {
+    /// Replaces the program in one step: every call runs the old one or the new one. `noLink` when what the
+    /// link is attached to is gone.
+    /// - Parameter place: for the error's text.
+    public func update(to program: borrowing FileDescriptor, at place: String) throws(BPFError) {
         let result = kmesh_bpf_link_update(descriptor.number, program.number)
-        guard result >= 0 else { throw .failed("replace the program at \(hook.name)", Errno(-result)) }
+        guard result >= 0 else { throw .failed("replace the program at \(place)", Errno(-result)) }
     }
 
-    /// Inode of the cgroup directory; 0 when the cgroup is gone, and with it the attachment.
-    public func cgroupID() throws(BPFError) -> UInt64 {
+    /// Ends the attachment now, whoever holds the link and wherever it is pinned. One that has ended is fine.
+    public func detach() throws(BPFError) {
+        let result = kmesh_bpf_link_detach(descriptor.number)
+        guard result >= 0 else { throw .failed("detach a program", Errno(-result)) }
+    }
+
+    public func facts() throws(BPFError) -> BPFLinkFacts {
         var facts = kmesh_bpf_link_facts()
         let result = unsafe kmesh_bpf_link_facts(descriptor.number, &facts)
         guard result >= 0 else { throw .failed("read the facts of a link", Errno(-result)) }
-        return facts.cgroup_id
+        let kind: BPFLinkFacts.Kind? =
+            switch facts.type {
+            case BPF_LINK_TYPE_CGROUP.rawValue: .cgroup
+            case BPF_LINK_TYPE_NETNS.rawValue: .networkNamespace
+            case BPF_LINK_TYPE_XDP.rawValue: .interface
+            default: nil
+            }
+        return BPFLinkFacts(kind: kind, programID: facts.program_id, target: facts.target)
     }
+}
+
+/// What the kernel says about a link.
+public struct BPFLinkFacts: Hashable, Sendable {
+    public enum Kind: Sendable {
+        case cgroup, networkNamespace, interface
+    }
+
+    /// `nil` for a kind that we do not make.
+    public let kind: Kind?
+    public let programID: UInt32
+    /// Inode of the cgroup's directory or of the network namespace, or the index of the interface in its
+    /// namespace. 0 when that is gone, and with it the attachment.
+    public let target: UInt64
+
+    public var isGone: Bool { target == 0 }
 }
 
 /// The hooks of a cgroup at which the data plane has programs.

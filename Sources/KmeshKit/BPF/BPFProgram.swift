@@ -8,6 +8,14 @@ public struct BPFProgram: ~Copyable {
         self.descriptor = descriptor
     }
 
+    /// The kernel's number for a loaded program, by which links name it.
+    public static func id(of program: borrowing FileDescriptor) throws(BPFError) -> UInt32 {
+        var id: UInt32 = 0
+        let result = unsafe kmesh_bpf_program_id(program.number, &id)
+        guard result >= 0 else { throw .failed("read the facts of a program", Errno(-result)) }
+        return id
+    }
+
     /// Runs it for the messages of every socket that comes into a map of sockets from now on, instead of the
     /// program before it. The attachment lives as long as the map.
     public static func attach(

@@ -80,7 +80,7 @@ public enum KernelFeatures {
             BPF_PROG_TYPE_CGROUP_SOCK_ADDR.rawValue, BPF_CGROUP_INET4_CONNECT.rawValue, instructions, 2)
         guard program >= 0 else { return program }
         defer { close(program) }
-        let result = kmesh_bpf_link_create(program, -1, BPF_CGROUP_INET4_CONNECT.rawValue)
+        let result = kmesh_bpf_link_create(program, -1, BPF_CGROUP_INET4_CONNECT.rawValue, 0)
         if result >= 0 { close(result) }
         return result == -EBADF ? 0 : result
     }

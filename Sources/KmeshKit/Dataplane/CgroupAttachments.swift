@@ -22,8 +22,8 @@ public struct CgroupAttachments: Sendable {
             let isPinned: Bool
             if let pinned = try pins.open(name) {
                 let link = BPFLink(pinned)
-                if try link.cgroupID() == wanted {
-                    try link.update(to: program.file, hook: hook)
+                if try link.facts().target == wanted {
+                    try link.update(to: program.file, at: hook.name)
                     continue
                 }
                 isPinned = true

@@ -21,6 +21,9 @@ public struct Errno: Error, Hashable, Sendable {
     public static let busy = Errno(EBUSY)
     public static let noDevice = Errno(ENODEV)
     public static let noProcess = Errno(ESRCH)
+    /// What a link was attached to is gone.
+    public static let noLink = Errno(ENOLINK)
+    public static let notSupported = Errno(EOPNOTSUPP)
     public static let brokenPipe = Errno(EPIPE)
     public static let messageTooLong = Errno(EMSGSIZE)
     public static let connectionRefused = Errno(ECONNREFUSED)

@@ -6,6 +6,10 @@ public struct NetworkLink: Hashable, Sendable {
     public let index: Int32
     public let name: String
     public let isUp: Bool
+    /// The kernel's name for a virtual link's kind (`veth`, `bridge`); `nil` for hardware and loopback.
+    public let kind: String?
+    /// How an XDP program that is attached runs, `generic` or `native`; `nil` without one.
+    public let attachedXDP: XDPMode?
 }
 
 extension Netlink {
@@ -134,7 +138,23 @@ extension Netlink {
             let attributes = NetlinkAttribute.split(reply.payload.dropFirst(16)),
             let name = attributes.first(where: { $0.type == Int(IFLA_IFNAME) })
         else { return nil }
-        return NetworkLink(index: index, name: name.text, isUp: flags & UInt32(IFF_UP) != 0)
+        return NetworkLink(
+            index: index, name: name.text, isUp: flags & UInt32(IFF_UP) != 0,
+            kind: attributes.nested(Int(IFLA_LINKINFO), Int(IFLA_INFO_KIND))?.text,
+            attachedXDP: attributes.nested(Int(IFLA_XDP), Int(IFLA_XDP_ATTACHED)).flatMap { attached in
+                switch attached.value.first {
+                case UInt8(XDP_ATTACHED_DRV): .native
+                case UInt8(XDP_ATTACHED_SKB): .generic
+                default: nil
+                }
+            })
+    }
+}
+
+extension [NetlinkAttribute] {
+    /// The attribute `inner` among those in the attribute `outer`.
+    fileprivate func nested(_ outer: Int, _ inner: Int) -> NetlinkAttribute? {
+        first { $0.type == outer }.flatMap { NetlinkAttribute.split($0.value) }?.first { $0.type == inner }
     }
 }
 

@@ -3,11 +3,14 @@ internal import CLinux
 internal import Glibc
 
 public struct NetworkNamespace: ~Copyable, Sendable {
+    /// For messages.
+    public let path: String
     private let file: FileDescriptor
 
     /// `EINVAL` when the path is not a network namespace shows at the first use.
     public init(path: String) throws(Errno) {
         file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
+        self.path = path
     }
 
     /// Makes a namespace and keeps it by a mount on the new file `path`. `EEXIST` when the file is there.
