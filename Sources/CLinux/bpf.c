@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -198,19 +199,46 @@ int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn 
 	return command(BPF_PROG_LOAD, &attributes);
 }
 
-int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
-			  __u32 *duration_ns)
+int kmesh_bpf_program_run(int program, const void *packet, __u32 size, void *output, __u32 *room,
+			  __u32 repeat, struct kmesh_bpf_run *run)
 {
 	union bpf_attr attributes = { .test = { .prog_fd = program,
 						.data_size_in = size,
-						.data_size_out = size,
+						.data_size_out = *room,
 						.data_in = pointer(packet),
-						.data_out = pointer(packet),
+						.data_out = pointer(output),
 						.repeat = repeat } };
 	int status = command(BPF_PROG_TEST_RUN, &attributes);
 
-	*result = attributes.test.retval;
-	*duration_ns = attributes.test.duration;
+	*room = attributes.test.data_size_out;
+	*run = (struct kmesh_bpf_run){ attributes.test.retval, attributes.test.duration };
+	return status;
+}
+
+int kmesh_bpf_program_run_lookup(int program, const struct kmesh_socket_address *remote,
+				 const struct kmesh_socket_address *local, __u32 repeat,
+				 struct kmesh_bpf_run *run)
+{
+	int is_v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)local->address);
+	struct bpf_sk_lookup lookup = { .family = is_v4 ? AF_INET : AF_INET6,
+					.protocol = IPPROTO_TCP,
+					.remote_port = htons(remote->port),
+					.local_port = local->port };
+	union bpf_attr attributes = { .test = { .prog_fd = program,
+						.ctx_in = pointer(&lookup),
+						.ctx_size_in = sizeof(lookup),
+						.repeat = repeat } };
+	int status;
+
+	if (is_v4) {
+		memcpy(&lookup.remote_ip4, remote->address + 12, 4);
+		memcpy(&lookup.local_ip4, local->address + 12, 4);
+	} else {
+		memcpy(lookup.remote_ip6, remote->address, 16);
+		memcpy(lookup.local_ip6, local->address, 16);
+	}
+	status = command(BPF_PROG_TEST_RUN, &attributes);
+	*run = (struct kmesh_bpf_run){ attributes.test.retval, attributes.test.duration };
 	return status;
 }
 

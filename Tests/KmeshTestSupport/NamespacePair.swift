@@ -1,4 +1,4 @@
-/// Two network namespaces that a veth pair joins, each with an interface `eth0` and an address of each family.
+/// Two network namespaces that a veth pair joins, each with an interface `eth0` and addresses of both kinds.
 internal import CLinux
 public import KmeshKit
 

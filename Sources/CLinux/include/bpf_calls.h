@@ -2,6 +2,8 @@
 #ifndef CLINUX_BPF_CALLS_H
 #define CLINUX_BPF_CALLS_H
 
+#include "sockets.h"
+
 #include <linux/bpf.h>
 
 struct kmesh_bpf_map_facts {
@@ -40,9 +42,20 @@ int kmesh_bpf_link_detach(int link);
 int kmesh_bpf_program_attach(int program, int target, __u32 attach_type);
 int kmesh_bpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *instructions, __u32 count);
 
-/* Runs a program on a packet of `size` bytes, which it may change in place. */
-int kmesh_bpf_program_run(int program, void *packet, __u32 size, __u32 repeat, __u32 *result,
-			  __u32 *duration_ns);
+/* What came of test runs, and the mean time of one. */
+struct kmesh_bpf_run {
+	__u32 result;
+	__u32 duration_ns;
+};
+
+/* Runs a program on a packet. `*room`: bytes of `output`; afterwards those of the packet that it left. */
+int kmesh_bpf_program_run(int program, const void *packet, __u32 size, void *output, __u32 *room,
+			  __u32 repeat, struct kmesh_bpf_run *run);
+
+/* Runs an sk_lookup program on the search for the listening socket of a TCP connection. */
+int kmesh_bpf_program_run_lookup(int program, const struct kmesh_socket_address *remote,
+				 const struct kmesh_socket_address *local, __u32 repeat,
+				 struct kmesh_bpf_run *run);
 
 /* 1 when PATH lies in a mounted bpffs, else 0. */
 int kmesh_is_bpf_file_system(const char *path);

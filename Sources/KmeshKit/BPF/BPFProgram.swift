@@ -26,7 +26,7 @@ public struct BPFProgram: ~Copyable {
     }
 
     public struct Run: Sendable {
-        /// What the program returned.
+        /// What the program returned, the last time.
         public var result: UInt32
         /// The packet as the program left it.
         public var packet: [UInt8]
@@ -35,11 +35,36 @@ public struct BPFProgram: ~Copyable {
     }
 
     /// Runs an XDP, tc or cgroup_skb program on a packet, without a network.
+    ///
+    /// Repetitions go on with the packet that the one before left: a program that cuts it cuts it each time.
     public func run(packet: [UInt8], repetitions: UInt32 = 1) throws(BPFError) -> Run {
-        var run = Run(result: 0, packet: packet, nanoseconds: 0)
+        // A program can let a packet grow, but not by more than a page.
+        var output = [UInt8](repeating: 0, count: packet.count + 4096)
+        var room = UInt32(output.count)
+        var run = kmesh_bpf_run()
         let status = unsafe kmesh_bpf_program_run(
-            descriptor.number, &run.packet, UInt32(packet.count), repetitions, &run.result, &run.nanoseconds)
+            descriptor.number, packet, UInt32(packet.count), &output, &room, repetitions, &run)
         guard status >= 0 else { throw .failed("run a program", Errno(-status)) }
-        return run
+        output.removeLast(output.count - Int(room))
+        return Run(result: run.result, packet: output, nanoseconds: run.duration_ns)
+    }
+
+    public struct LookupRun: Sendable {
+        /// Whether the search for the listening socket goes on; else the connection is refused.
+        public var passes: Bool
+        /// Mean nanoseconds of one run.
+        public var nanoseconds: UInt32
+    }
+
+    /// Runs an sk_lookup program as for a TCP connection from `remote` to `local`, both of one family.
+    public func run(
+        lookupFrom remote: SocketAddress, to local: SocketAddress, repetitions: UInt32 = 1
+    ) throws(BPFError) -> LookupRun {
+        var (remote, local) = (remote.native, local.native)
+        var run = kmesh_bpf_run()
+        let status = unsafe kmesh_bpf_program_run_lookup(
+            descriptor.number, &remote, &local, repetitions, &run)
+        guard status >= 0 else { throw .failed("run an sk_lookup program", Errno(-status)) }
+        return LookupRun(passes: run.result == SK_PASS.rawValue, nanoseconds: run.duration_ns)
     }
 }

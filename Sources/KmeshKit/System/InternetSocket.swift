@@ -159,12 +159,8 @@ extension InternetSocket {
         _ socket: borrowing FileDescriptor, _ bytes: [UInt8], along path: DatagramPath
     ) throws(Errno) {
         let number = socket.number
-        var endpoint = kmesh_socket_address()
-        endpoint.port = path.peer.port
+        var endpoint = path.peer.native
         endpoint.scope = path.scope
-        unsafe withUnsafeMutableBytes(of: &endpoint.address) {
-            unsafe $0.copyBytes(from: path.peer.address.bytes)
-        }
         let local = path.local.bytes
         try syscall { unsafe kmesh_datagram_send(number, bytes, UInt(bytes.count), &endpoint, local) }
     }
@@ -241,6 +237,16 @@ private func ipAddress(_ bytes: UnsafeRawPointer) -> IPAddress {
         bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
     )
     return IPAddress(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
+}
+
+extension SocketAddress {
+    /// The form of our C code.
+    var native: kmesh_socket_address {
+        var endpoint = kmesh_socket_address()
+        endpoint.port = port
+        unsafe withUnsafeMutableBytes(of: &endpoint.address) { unsafe $0.copyBytes(from: address.bytes) }
+        return endpoint
+    }
 }
 
 extension IPAddress {
