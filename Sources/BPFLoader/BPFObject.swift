@@ -72,6 +72,13 @@ public import KmeshKit
     /// Sets the programs' constants: `settings` is all of their `.rodata`.
     public func set<Settings: BitwiseCopyable>(constants settings: Settings) throws(BPFError) {
         let map = unsafe try find(map: ".rodata")
+        var size = 0
+        _ = unsafe bpf_map__initial_value(map, &size)
+        guard size == MemoryLayout<Settings>.size else {
+            throw .failed(
+                "set the constants of \(name): it has \(size) bytes of them, and "
+                    + "\(MemoryLayout<Settings>.size) are given", .invalid)
+        }
         let result = unsafe withUnsafeBytes(of: settings) { bytes in
             unsafe bpf_map__set_initial_value(map, bytes.baseAddress, bytes.count)
         }

@@ -28,14 +28,14 @@ struct KernelState: Sendable {
             try object.set(constants: options.constants)
             isAdopted = pins.exists
             if isAdopted {
-                try Self.adoptMaps(of: object, from: pins)
+                try object.adoptMaps(from: pins)
             } else {
                 for (map, capacity) in options.capacityByMap {
                     try object.setCapacity(of: map, to: Int(capacity))
                 }
             }
             try object.load()
-            if !isAdopted { try Self.pinMaps(of: object, in: pins) }
+            if !isAdopted { try object.pinMaps(in: pins) }
 
             l4Maps = L4Maps(
                 frontends: try BPFMap(try object.map(KMESH_MAP_FRONTEND), name: KMESH_MAP_FRONTEND),
@@ -50,7 +50,7 @@ struct KernelState: Sendable {
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
             older = try options.olderPins()
-            maps = try Self.maps(of: object)
+            maps = try object.mapMemories()
         } catch {
             throw EngineError(error)
         }
@@ -110,12 +110,7 @@ struct KernelState: Sendable {
 
     /// The maps of an earlier run that have other capacities than `options` ask for.
     func keptCapacities(_ options: EngineOptions) -> [String] {
-        options.capacityByMap.compactMap { name, wanted in
-            let map = maps.first { $0.name == name }
-            guard let capacity = map?.capacity, capacity != Int(wanted) else { return nil }
-            return "map \(name) keeps the capacity of an earlier run, \(capacity) instead of \(wanted): "
-                + "to change it, run `kmesh-daemon uninstall` and enroll the pods again"
-        }
+        MapMemory.keptCapacities(maps, wanted: options.capacityByMap)
     }
 
     /// Every reason with its count; what cannot be read is left out.
@@ -143,21 +138,6 @@ struct KernelState: Sendable {
         }
     }
 
-    private static func adoptMaps(of object: borrowing BPFObject, from pins: PinDirectory) throws(BPFError) {
-        for name in object.mapNames {
-            guard let pinned = try pins.open(name) else {
-                throw .layoutMismatch(map: name, found: "no pin in \(pins.path)", wanted: "one")
-            }
-            try object.reuse(pinned, as: name)
-        }
-    }
-
-    private static func pinMaps(of object: borrowing BPFObject, in pins: PinDirectory) throws(BPFError) {
-        try pins.stage()
-        for name in object.mapNames { try pins.pinStaged(try object.map(name), as: name) }
-        try pins.commit()
-    }
-
     private static func programs(
         of object: borrowing BPFObject
     ) throws(BPFError) -> [CgroupHook: SharedDescriptor] {
@@ -166,11 +146,5 @@ struct KernelState: Sendable {
             programs[hook] = SharedDescriptor(try object.program("kmesh_\(hook.name)"))
         }
         return programs
-    }
-
-    private static func maps(of object: borrowing BPFObject) throws(BPFError) -> [MapMemory] {
-        var maps: [MapMemory] = []
-        for name in object.mapNames.sorted() { maps.append(try MapMemory(try object.map(name), name: name)) }
-        return maps
     }
 }

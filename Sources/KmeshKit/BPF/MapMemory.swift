@@ -15,6 +15,18 @@ public struct MapMemory: Sendable {
         self.descriptor = SharedDescriptor(descriptor)
     }
 
+    /// What to tell about maps of an earlier run that have other capacities than are asked for now.
+    public static func keptCapacities(
+        _ maps: [MapMemory], wanted: [(map: String, capacity: UInt32)]
+    ) -> [String] {
+        wanted.compactMap { name, wanted in
+            let map = maps.first { $0.name == name }
+            guard let capacity = map?.capacity, capacity != Int(wanted) else { return nil }
+            return "map \(name) keeps the capacity of an earlier run, \(capacity) instead of \(wanted): "
+                + "to change it, run `kmesh-daemon uninstall` and enroll the pods again"
+        }
+    }
+
     /// - Parameters:
     ///   - entries: entries in the map, where somebody knows; else a hash map's are counted in the kernel.
     ///   - created: how many entries programs ever made in a map that evicts.

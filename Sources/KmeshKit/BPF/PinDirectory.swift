@@ -67,6 +67,35 @@ public struct PinDirectory: Sendable {
         try Self.pin(descriptor, at: "\(path)/\(name)")
     }
 
+    /// Puts an object into the place of the one pinned as `name`, in one step, after `work`.
+    ///
+    /// Meanwhile both are pinned. A program array is emptied with its last pin, so `work` replaces the
+    /// programs that use the older one. When it fails both stay, for some programs may use one and some the
+    /// other; the next replacement that succeeds lets both go.
+    public func replace(
+        _ descriptor: borrowing FileDescriptor, as name: String, after work: () throws(BPFError) -> Void = {}
+    ) throws(BPFError) {
+        let (prefix, names) = ("\(name)_next", try pinnedNames())
+        // A name of its own: another's pin may be what keeps a program going.
+        let temporary = (0...).lazy.map { "\(prefix)\($0)" }.first { !names.contains($0) } ?? prefix
+        try pin(descriptor, as: temporary)
+        try work()
+        do throws(Errno) {
+            try Files.move("\(path)/\(temporary)", to: "\(path)/\(name)")
+        } catch {
+            throw .failed("name the pin \(path)/\(name)", error)
+        }
+        for leftover in names where leftover.hasPrefix(prefix) { try unpin(leftover) }
+    }
+
+    private func pinnedNames() throws(BPFError) -> [String] {
+        do throws(Errno) {
+            return try Files.list(path)
+        } catch {
+            throw .failed("list the pins in \(path)", error)
+        }
+    }
+
     /// The object pinned as `name`; nil when there is none.
     public func open(_ name: String) throws(BPFError) -> FileDescriptor? {
         let result = unsafe kmesh_bpf_object_get("\(path)/\(name)")

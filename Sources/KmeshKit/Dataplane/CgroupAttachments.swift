@@ -19,22 +19,17 @@ public struct CgroupAttachments: Sendable {
         for hook in CgroupHook.allCases {
             guard let program = programs[hook] else { continue }
             let name = Self.pinName(hook)
-            let isPinned: Bool
             if let pinned = try pins.open(name) {
                 let link = BPFLink(pinned)
                 if try link.facts().target == wanted {
                     try link.update(to: program.file, at: hook.name)
                     continue
                 }
-                isPinned = true
-            } else {
-                isPinned = false
             }
             let link = try attach(program.file, to: cgroup, hook: hook)
-            // Its cgroup is gone or another one is wanted. It goes after the new attachment is there: a
+            // A link whose cgroup is gone or not the wanted one goes after the new attachment is there: a
             // process in both is steered all the time.
-            if isPinned { try pins.unpin(name) }
-            try pins.pin(link.descriptor, as: name)
+            try pins.replace(link.descriptor, as: name)
         }
     }
 
