@@ -36,6 +36,12 @@ public enum Poll {
         try PollEntry.wait(&entries, timeout: timeout)
         return entries.filter(\.isReady).map(\.entry.fd)
     }
+
+    /// Blocks the thread for `duration`.
+    static func sleep(_ duration: Duration) throws(Errno) {
+        var none: [PollEntry] = []
+        try PollEntry.wait(&none, timeout: duration)
+    }
 }
 
 /// Rounded up, so that a deadline has passed when the wait for it ends.
