@@ -64,6 +64,7 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
+        tests("AuthorizationTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests(
             "BPFTests",
             ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit", "KmeshTestSupport"]),

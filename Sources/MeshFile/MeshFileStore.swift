@@ -32,7 +32,8 @@ struct MeshFileStore {
     init(root: String, options: MeshFileOptions) {
         self.root = root
         self.options = options
-        translator = MeshTranslator(clusterDomain: options.clusterDomain)
+        translator = MeshTranslator(
+            clusterDomain: options.clusterDomain, rootNamespace: options.rootNamespace)
     }
 
     var loadedPaths: some Collection<String> { files.keys }

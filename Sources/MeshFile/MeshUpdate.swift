@@ -20,6 +20,8 @@ public enum MeshFileEvent: Sendable {
 
 public struct MeshFileOptions: Hashable, Sendable {
     public var clusterDomain = "cluster.local"
+    /// Where policies are that are for the whole mesh.
+    public var rootNamespace = "istio-system"
     /// Takes files that leave the mesh without any object.
     public var allowEmpty = false
     /// How long changes are gathered before they are read.

@@ -55,6 +55,10 @@ struct Mesh {
         try put(objects)
     }
 
+    init(translator: MeshTranslator) {
+        self.translator = translator
+    }
+
     @discardableResult
     mutating func put(
         _ objects: [Kubernetes.Object], removing keys: [Kubernetes.ObjectKey] = []

@@ -9,7 +9,7 @@ struct ObjectGenerator {
     mutating func flip(_ odds: Int = 2) -> Bool { below(odds) == 0 }
 
     mutating func object() -> Kubernetes.Object {
-        switch below(19) {
+        switch below(24) {
         case 0...1: .service(service())
         case 2...6: .pod(pod())
         case 7...8: .endpointSlice(slice())
@@ -19,6 +19,8 @@ struct ObjectGenerator {
         case 14: flip() ? .gateway(gateway()) : .referenceGrant(grant())
         case 15: .namespace(.init(name: namespace(), labels: waypoint(2)))
         case 16...17: .gateway(waypointGateway())
+        case 18...20: .authorizationPolicy(policy())
+        case 21...22: .peerAuthentication(peerAuthentication())
         default: .workloadEntry(workloadEntry())
         }
     }
@@ -76,11 +78,57 @@ struct ObjectGenerator {
     private mutating func pod() -> Kubernetes.Pod {
         let count = below(8) == 0 ? 0 : 1
         let labels = Kubernetes.Labels(labels().pairs + waypoint(4).pairs)
-        return Kubernetes.Pod(
+        var pod = Kubernetes.Pod(
             namespace: namespace(), name: "p\(below(12))", labels: labels,
             addresses: (0..<count).map { _ in ip(0x0a00_0000, 8) }, node: flip(3) ? "" : "n\(below(3))",
             ports: flip(10) ? [] : [.init(name: "http", transport: .tcp, number: UInt16(9000 + below(2)))],
             isReady: !flip(4), isTerminating: flip(6), isFinished: flip(10))
+        pod.serviceAccount = "sa\(below(2))"
+        pod.probePorts = flip(4) ? [UInt16(8080 + below(2))] : []
+        pod.usesHostNetwork = flip(8)
+        return pod
+    }
+
+    private mutating func policy() -> Kubernetes.AuthorizationPolicy {
+        let namespace = flip(4) ? "istio-system" : namespace()
+        var match = PolicyMatch()
+        match.destinationPorts.any = [UInt16(80 + below(3))]
+        if flip(4) {
+            match.request = RequestMatch()
+            match.request?.paths.any = [.exact("/\(below(2))")]
+        }
+        var policy = Kubernetes.AuthorizationPolicy(
+            namespace: namespace, name: "a\(below(4))", action: flip() ? .allow : .deny,
+            rules: flip(4) ? [] : [PolicyRule(clauses: flip(5) ? [] : [[match]])])
+        if flip() {
+            policy.selector = labels()
+        } else if flip() {
+            policy.targets = Set((0...below(2)).map { _ in target(in: namespace) }).sorted {
+                $0.description < $1.description
+            }
+        }
+        return policy
+    }
+
+    private mutating func target(in namespace: String) -> Kubernetes.AuthorizationPolicy.Target {
+        switch below(5) {
+        case 0: .gatewayClass(flip() ? "kmesh-waypoint" : "nginx")
+        case 1: .object(.init(.gateway, namespace: namespace, name: "s\(below(5))"))
+        case 2: .object(.init(.serviceEntry, namespace: namespace, name: "x\(below(3))"))
+        default: .object(.init(.service, namespace: namespace, name: "s\(below(5))"))
+        }
+    }
+
+    private mutating func peerAuthentication() -> Kubernetes.PeerAuthentication {
+        typealias Mode = Kubernetes.PeerAuthentication.Mode
+        let modes = Mode.allCases
+        let isSelecting = flip()
+        return Kubernetes.PeerAuthentication(
+            namespace: flip(3) ? "istio-system" : namespace(), name: "m\(below(3))",
+            creationTime: flip() ? nil : Int64(below(3)), selector: isSelecting ? labels() : nil,
+            mode: modes[below(4)],
+            portModes: isSelecting && flip()
+                ? [80: modes[below(4)], 81: modes[below(4)]] : [:])
     }
 
     private mutating func slice() -> Kubernetes.EndpointSlice {
@@ -200,6 +248,7 @@ struct ObjectGenerator {
                 var expected = MeshState()
                 expected.apply(try whole.apply(all).changes)
                 #expect(state == expected, "seed \(seed)")
+                #expect(state.missingPolicies.isEmpty, "seed \(seed)")
             } catch {
                 refused += 1
                 #expect(throws: TranslationError.self, "seed \(seed)") { try whole.apply(all) }

@@ -1,5 +1,5 @@
-/// Decides by reading the policies one after the other, as their documentation words it: slow and plain. It is
-/// what the kernel's verdicts are compared with, and what the waypoint decides requests by.
+/// Decides by reading the policies one after the other, as their documentation words it: slow and plain. It
+/// is what the kernel's verdicts are compared with, and what the waypoint decides requests by.
 
 /// A connection as policies see it.
 public struct PolicyConnection: Hashable, Sendable {
@@ -93,9 +93,9 @@ public enum PolicyEvaluator {
 }
 
 extension AuthorizationPolicy {
-    /// The policy where requests cannot be seen, as Istio's control plane writes it for ztunnel: a rule of ALLOW
-    /// that needs to see them is left out, and one of DENY loses what it cannot see. A clause that loses
-    /// everything matches nothing.
+    /// The policy where requests cannot be seen, as Istio's control plane writes it for ztunnel: a rule of
+    /// ALLOW that needs to see them is left out, and one of DENY loses what it cannot see. A clause that
+    /// loses everything matches nothing.
     public var atL4: AuthorizationPolicy {
         var policy = self
         if action == .allow { policy.rules.removeAll(where: \.needsRequest) }
@@ -140,7 +140,7 @@ extension PolicyMatch {
         else { return false }
         guard let wanted = self.request else { return true }
         guard let request else { return false }
-        return wanted.matches(request)
+        return wanted.matches(request, from: connection.source)
     }
 
     func matchesSource(_ identity: WorkloadIdentity?, _ address: IPAddress) -> Bool {
@@ -154,9 +154,12 @@ extension PolicyMatch {
 }
 
 extension RequestMatch {
-    func matches(_ request: PolicyRequest) -> Bool {
-        absent.any.isEmpty && hosts.holds { $0.matches(request.host) }
-            && methods.holds { $0.matches(request.method) } && paths.holds { $0.matches(request.path) }
+    public var isEmpty: Bool { self == RequestMatch() }
+
+    func matches(_ request: PolicyRequest, from source: IPAddress) -> Bool {
+        absent.any.isEmpty && remoteBlocks.holds { $0.contains(source) }
+            && hosts.holds { $0.matches(request.host) } && methods.holds { $0.matches(request.method) }
+            && paths.holds { $0.matches(request.path) }
             && headers.allSatisfy { header in
                 let value = request.header(header.name) ?? ""
                 return header.values.holds { $0.matches(value) }

@@ -164,6 +164,9 @@ public struct RequestMatch: Hashable, Sendable {
     /// The path without its query.
     public var paths = Patterns<StringMatch>()
     public var headers: [HeaderMatch] = []
+    /// The client's address as forwarding proxies tell it. A waypoint believes none of them, so that it is
+    /// the connection's source; still nothing that a connection alone would have.
+    public var remoteBlocks = Patterns<IPBlock>()
     /// Attributes that no request has here, by name: those of JWTs, which nobody checks, and the TLS server
     /// name. A pattern in `any` never matches, one in `none` always does.
     public var absent = Patterns<String>()

@@ -42,8 +42,8 @@ extension IPBlock: LosslessStringConvertible {
             return
         }
         let length = text[text.index(after: slash)...]
-        guard let address = IPAddress(text[..<slash]), length.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let prefixLength = Int(length)
+        guard let address = IPAddress(text[..<slash]), let prefixLength = Int(length),
+            length == String(prefixLength)
         else { return nil }
         self.init(address, prefixLength: prefixLength)
     }

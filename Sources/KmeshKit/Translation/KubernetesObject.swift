@@ -5,6 +5,7 @@ extension Kubernetes {
     public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         case service, pod, endpointSlice, node, namespace, serviceEntry, workloadEntry
         case gateway, referenceGrant, httpRoute
+        case authorizationPolicy, peerAuthentication
 
         public var name: String {
             switch self {
@@ -18,6 +19,8 @@ extension Kubernetes {
             case .gateway: "Gateway"
             case .referenceGrant: "ReferenceGrant"
             case .httpRoute: "HTTPRoute"
+            case .authorizationPolicy: "AuthorizationPolicy"
+            case .peerAuthentication: "PeerAuthentication"
             }
         }
 
@@ -64,6 +67,8 @@ extension Kubernetes {
         indirect case gateway(Gateway)
         indirect case referenceGrant(ReferenceGrant)
         indirect case httpRoute(HTTPRoute)
+        indirect case authorizationPolicy(AuthorizationPolicy)
+        indirect case peerAuthentication(PeerAuthentication)
 
         public var key: ObjectKey {
             switch self {
@@ -79,6 +84,8 @@ extension Kubernetes {
             case .gateway(let gateway): gateway.key
             case .referenceGrant(let grant): grant.key
             case .httpRoute(let route): route.key
+            case .authorizationPolicy(let policy): policy.key
+            case .peerAuthentication(let authentication): authentication.key
             }
         }
     }

@@ -90,6 +90,8 @@ extension Kubernetes {
             public var ports: [NamedPort]
             public var locality: Locality
             public var weight: UInt32
+            /// Empty: it runs as none.
+            public var serviceAccount = ""
 
             public init(
                 address: IPAddress, ports: [NamedPort] = [], locality: Locality = Locality(),

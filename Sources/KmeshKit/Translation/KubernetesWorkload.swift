@@ -28,6 +28,9 @@ extension Kubernetes {
         public var isFinished: Bool
         /// Its addresses are the node's.
         public var usesHostNetwork = false
+        public var serviceAccount = "default"
+        /// Ports that kubelet probes, sorted.
+        public var probePorts: [UInt16] = []
 
         public init(
             namespace: String, name: String, labels: Labels = [:], addresses: [IPAddress] = [],
@@ -58,6 +61,8 @@ extension Kubernetes {
         public var ports: [NamedPort]
         public var locality: Locality
         public var weight: UInt32
+        /// Empty: it runs as none.
+        public var serviceAccount = ""
 
         public init(
             namespace: String, name: String, labels: Labels = [:], address: IPAddress,

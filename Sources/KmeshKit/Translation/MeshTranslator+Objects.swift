@@ -45,13 +45,17 @@ extension MeshTranslator {
         if let old, let new, old.labels == new.labels { return }
         if old != nil {
             let group = workloads[slot].group
-            for service in labels.remove(slot, from: group) { services[service].groups.removeOne(group) }
+            if let gone = labels.remove(slot, from: group) {
+                for service in gone.services { services[service].groups.removeOne(group) }
+                for policy in gone.policies { policies[policy].groups.removeOne(group) }
+            }
         }
         if let new {
             let (group, isNew) = labels.insert(slot, namespace: new.key.namespace, labels: new.labels)
             workloads[slot].group = group
             if isNew {
                 for service in labels[group].services { services[service].groups.append(group) }
+                for policy in labels[group].policies { policies[policy].groups.append(group) }
             }
         }
     }

@@ -10,6 +10,7 @@ extension MeshTranslator {
         guard old?.object != new?.object else { return }
         step.gateways.insert(key)
         markRoutes(to: key)
+        markPolicies(for: key)
         waypointChanged(from: old?.object, to: new?.object)
     }
 

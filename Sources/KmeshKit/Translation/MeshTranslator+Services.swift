@@ -85,6 +85,7 @@ extension MeshTranslator {
                 translation.changes.append(.remove(.service(before.key)))
             }
             if let model, model != record.emitted { translation.changes.append(.upsert(.service(model))) }
+            if model != record.emitted { markPolicies(for: record.key) }
             services[slot].emitted = model
             let endpoints = record.definition.map { self.endpoints(of: record.key, $0) } ?? []
             translation.replace(record.emittedEndpoints, with: endpoints)
@@ -106,10 +107,12 @@ extension MeshTranslator {
             guard !ports.isEmpty else { return nil }
             // The same address may be listed again with other ports.
             let suffix = number == 0 ? "" : "#\(number)"
-            return Workload(
+            var workload = Workload(
                 uid: "ServiceEntry/\(key.namespace)/\(key.name)/\(endpoint.address)\(suffix)", name: key.name,
                 namespace: key.namespace, addresses: [endpoint.address], locality: endpoint.locality,
                 weight: endpoint.weight, memberships: [Membership(service: model.key, ports: ports)])
+            workload.serviceAccount = endpoint.serviceAccount
+            return workload
         }
     }
 

@@ -18,6 +18,10 @@ extension MeshTranslator {
                     memberships: new.memberships)
                 workload.waypoint = new.waypoint
                 workload.isWaypoint = new.isWaypoint
+                workload.serviceAccount = new.serviceAccount
+                workload.sharesAddresses = new.sharesAddresses
+                workload.policies = new.policies
+                workload.probePorts = new.probePorts
                 translation.changes.append(.upsert(.workload(workload)))
             } else if let key = record.object?.key ?? step.removedKeys[slot] {
                 translation.changes.append(.remove(.workload(uid: key.workloadUID)))
@@ -32,20 +36,25 @@ extension MeshTranslator {
         var memberships = selectedMemberships(group, object.membershipCase)
         let isWaypoint = isWaypointInstance(object, group)
         let waypoint = isWaypoint ? nil : waypoint(of: object, group).reference
+        var emitted = WorkloadRecord.Emitted(
+            addresses: addresses, sharesAddresses: object.sharesAddresses, waypoint: waypoint,
+            isWaypoint: isWaypoint, policies: policyKeys(of: group))
         switch object {
         case .pod(let pod):
             if let named = slicesByPod[pod.key] {
                 memberships += sliceMemberships(of: pod, in: named)
                 memberships.sort { $0.service < $1.service }
             }
-            return WorkloadRecord.Emitted(
-                addresses: addresses, locality: locality(node: pod.node, zone: ""), weight: 1,
-                memberships: memberships, waypoint: waypoint, isWaypoint: isWaypoint)
+            emitted.locality = locality(node: pod.node, zone: "")
+            emitted.serviceAccount = pod.serviceAccount
+            emitted.probePorts = pod.probePorts
         case .entry(let entry):
-            return WorkloadRecord.Emitted(
-                addresses: addresses, locality: entry.locality, weight: entry.weight,
-                memberships: memberships, waypoint: waypoint, isWaypoint: isWaypoint)
+            emitted.locality = entry.locality
+            emitted.weight = entry.weight
+            emitted.serviceAccount = entry.serviceAccount
         }
+        emitted.memberships = memberships
+        return emitted
     }
 
     func locality(node: String, zone: String) -> Locality {

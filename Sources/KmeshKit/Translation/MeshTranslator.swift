@@ -5,6 +5,8 @@
 /// is translated again and compared with what was emitted before.
 public struct MeshTranslator: Sendable {
     let clusterDomain: String
+    /// Policies in this namespace are for the whole mesh.
+    let rootNamespace: String
 
     // Objects, and indices over them.
     var slots: [Kubernetes.ObjectKey: Slot] = [:]
@@ -29,6 +31,12 @@ public struct MeshTranslator: Sendable {
     var routesByGrants: [String: [Slot]] = [:]
     var grantsByNamespace: [String: Set<Kubernetes.ObjectKey>] = [:]
     var configurations: [RouteConfigurationKey: RouteConfigurationRecord] = [:]
+    var policies = SlotTable<PolicyRecord>()
+    /// Policies by the objects that they are for, each once; also what is not there.
+    var policiesByTarget: [Kubernetes.ObjectKey: [Slot]] = [:]
+    var peersByNamespace: [String: [Slot]] = [:]
+    /// What was emitted for all strict peer authentications.
+    var emittedStrictPolicy: AuthorizationPolicy?
     /// Whose each frontend is.
     var frontends: [Frontend: Slot] = [:]
     /// Whose each emitted service is.
@@ -36,8 +44,9 @@ public struct MeshTranslator: Sendable {
 
     var step = TranslationStep()
 
-    public init(clusterDomain: String = "cluster.local") {
+    public init(clusterDomain: String = "cluster.local", rootNamespace: String = "istio-system") {
         self.clusterDomain = clusterDomain
+        self.rootNamespace = rootNamespace
     }
 
     public var objectCount: Int {
@@ -58,6 +67,7 @@ public struct MeshTranslator: Sendable {
         case .gateway: return gateways[key]?.origin
         case .referenceGrant: return grants[key]?.origin
         case .httpRoute: return slots[key].map { routes[$0].origin }
+        case .authorizationPolicy, .peerAuthentication: return slots[key].map { policies[$0].origin }
         }
     }
 
@@ -76,6 +86,7 @@ public struct MeshTranslator: Sendable {
         emitServices(into: &translation)
         emitNodes(into: &translation)
         emitSlices(into: &translation)
+        emitPolicies(into: &translation)
         emitWorkloads(into: &translation)
         warnOfNamespaces(into: &translation)
         emitRoutes(into: &translation)
@@ -116,6 +127,9 @@ public struct MeshTranslator: Sendable {
         case .upsert(.referenceGrant(let grant), let origin):
             setGrant(grant.key, GrantRecord(object: grant, origin: origin))
         case .upsert(.httpRoute(let route), let origin): stageRoute(route, origin)
+        case .upsert(.authorizationPolicy(let policy), let origin):
+            stagePolicy(.authorization(policy), origin)
+        case .upsert(.peerAuthentication(let peer), let origin): stagePolicy(.peer(peer), origin)
         case .remove(let key): stageRemoval(key)
         }
     }
@@ -134,6 +148,8 @@ public struct MeshTranslator: Sendable {
         case .referenceGrant: setGrant(key, nil)
         case .httpRoute:
             if let slot = slots[key] { setRoute(slot, nil, routes[slot].origin) }
+        case .authorizationPolicy, .peerAuthentication:
+            if let slot = slots[key] { setPolicy(slot, nil, policies[slot].origin) }
         }
     }
 
@@ -152,6 +168,7 @@ public struct MeshTranslator: Sendable {
             case .gateway(let key, let record): setGateway(key, record)
             case .grant(let key, let record): setGrant(key, record)
             case .route(let slot, let object, let origin): setRoute(slot, object, origin)
+            case .policy(let slot, let object, let origin): setPolicy(slot, object, origin)
             }
         }
         freeRemoved()
@@ -172,6 +189,9 @@ public struct MeshTranslator: Sendable {
         for slot in step.removedRoutes where routes.isUsed(slot) && routes[slot].object == nil {
             routes.remove(slot)
         }
+        for slot in step.removedPolicies where policies.isUsed(slot) && policies[slot].object == nil {
+            policies.remove(slot)
+        }
         for name in step.nodes where nodes[name]?.isUnused == true { nodes[name] = nil }
     }
 }
@@ -187,6 +207,7 @@ struct TranslationStep: Sendable {
         case gateway(Kubernetes.ObjectKey, GatewayRecord?)
         case grant(Kubernetes.ObjectKey, GrantRecord?)
         case route(Slot, Kubernetes.HTTPRoute?, Kubernetes.Origin)
+        case policy(Slot, PolicyRecord.Object?, Kubernetes.Origin)
     }
 
     var log: [LogEntry] = []
@@ -203,6 +224,10 @@ struct TranslationStep: Sendable {
     var routes: Set<Slot> = []
     /// Routes whose objects are new or changed, and so worth a warning again.
     var upsertedRoutes: Set<Slot> = []
+    /// Policies that are changed, or that depend on what is.
+    var policies: Set<Slot> = []
+    /// Policies whose objects are new or changed, and so worth a warning again.
+    var upsertedPolicies: Set<Slot> = []
     /// Services whose named target ports must be looked for again.
     var portNames: Set<Slot> = []
     var removedWorkloads: [Slot] = []
@@ -211,6 +236,7 @@ struct TranslationStep: Sendable {
     var removedServices: [Slot] = []
     var removedSlices: [Slot] = []
     var removedRoutes: [Slot] = []
+    var removedPolicies: [Slot] = []
     /// What `frontends` and `owners` held before the step.
     var replacedFrontends: [(Frontend, Slot?)] = []
     var replacedOwners: [(ServiceKey, Slot?)] = []

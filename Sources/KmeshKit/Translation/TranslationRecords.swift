@@ -7,14 +7,18 @@ struct WorkloadRecord: Sendable {
         indirect case entry(Kubernetes.WorkloadEntry)
     }
 
-    /// What of the emitted workload can change while its object stays.
+    /// What of the emitted workload can change while its object's name stays.
     struct Emitted: Hashable, Sendable {
         var addresses: [IPAddress]
-        var locality: Locality
-        var weight: UInt32
-        var memberships: [Membership]
+        var locality = Locality()
+        var weight: UInt32 = 1
+        var memberships: [Membership] = []
+        var sharesAddresses: Bool
         var waypoint: WaypointReference?
         var isWaypoint: Bool
+        var serviceAccount = ""
+        var policies: [PolicyKey]
+        var probePorts: [UInt16] = []
     }
 
     var object: Object?
@@ -158,6 +162,57 @@ struct RouteConfigurationRecord: Sendable {
     /// The routes that are attached, each once.
     var routes: [Slot] = []
     var emitted: RouteConfiguration?
+}
+
+/// A policy of either kind; `object` is `nil` from its removal to the end of the step.
+struct PolicyRecord: Sendable {
+    enum Object: Hashable, Sendable {
+        indirect case authorization(Kubernetes.AuthorizationPolicy)
+        indirect case peer(Kubernetes.PeerAuthentication)
+    }
+
+    let key: Kubernetes.ObjectKey
+    var object: Object?
+    var origin: Kubernetes.Origin
+    /// The groups of workloads that the selector picks.
+    var groups: [Slot] = []
+    var emitted: AuthorizationPolicy?
+    /// What was wrong with it at the end of the last step.
+    var problems: [String] = []
+}
+
+extension PolicyRecord.Object {
+    var key: Kubernetes.ObjectKey {
+        switch self {
+        case .authorization(let policy): policy.key
+        case .peer(let peer): peer.key
+        }
+    }
+
+    var peer: Kubernetes.PeerAuthentication? {
+        switch self {
+        case .authorization: nil
+        case .peer(let peer): peer
+        }
+    }
+
+    var selector: Kubernetes.Labels? {
+        switch self {
+        case .authorization(let policy): policy.selector
+        case .peer(let peer): peer.selector
+        }
+    }
+
+    /// The objects that it is for, each once.
+    var targets: [Kubernetes.ObjectKey] {
+        guard case .authorization(let policy) = self else { return [] }
+        return policy.targets.compactMap { target in
+            switch target {
+            case .object(let key): key
+            case .gatewayClass: nil
+            }
+        }
+    }
 }
 
 /// What clients dial: the key under which two services must not meet.

@@ -30,6 +30,9 @@ enum APIKind {
                 "DestinationRule", "EnvoyFilter", "Gateway", "ProxyConfig", "Sidecar", "VirtualService",
                 "WorkloadGroup",
             ]),
+        "security.istio.io": Group(
+            versions: ["v1", "v1beta1"], read: [.authorizationPolicy, .peerAuthentication],
+            others: ["RequestAuthentication"]),
     ]
 
     /// `nil` for a kind that is not read.
@@ -80,6 +83,8 @@ extension Kubernetes.Kind {
         case .gateway: .gateway
         case .referenceGrant: .referenceGrant
         case .httpRoute: .httpRoute
+        case .authorizationPolicy: .authorizationPolicy
+        case .peerAuthentication: .peerAuthentication
         }
     }
 }

@@ -8,6 +8,7 @@ struct Interner {
     private var texts: Set<String> = []
     private var labels: Set<Kubernetes.Labels> = []
     private var ports: Set<[Kubernetes.NamedPort]> = []
+    private var numbers: Set<[UInt16]> = []
 
     mutating func share(_ text: String) -> String {
         // Short texts have no storage to share.
@@ -25,5 +26,11 @@ struct Interner {
         if value.isEmpty { return value }
         if ports.count >= Self.limit { ports = [] }
         return ports.insert(value).memberAfterInsert
+    }
+
+    mutating func share(_ value: [UInt16]) -> [UInt16] {
+        if value.isEmpty { return value }
+        if numbers.count >= Self.limit { numbers = [] }
+        return numbers.insert(value).memberAfterInsert
     }
 }

@@ -54,16 +54,14 @@ extension Schema {
     static let pod = kind(["spec": .object(podSpec), "status": .object(podStatus)])
 
     private static let podSpec = Schema(
-        read: "nodeName hostNetwork",
+        read: "nodeName hostNetwork serviceAccountName serviceAccount",
         ignored: """
             activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks
             ephemeralContainers hostAliases hostIPC hostPID hostUsers hostname hostnameOverride
             imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName
             readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName
-            schedulingGates schedulingGroup securityContext serviceAccount
-            serviceAccountName setHostnameAsFQDN
-            shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
-            topologySpreadConstraints volumes workloadRef
+            schedulingGates schedulingGroup securityContext setHostnameAsFQDN shareProcessNamespace
+            subdomain terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes workloadRef
             """,
         nested: ["containers": .list(container), "initContainers": .list(container)])
 
@@ -71,10 +69,24 @@ extension Schema {
         read: "name restartPolicy",
         ignored: """
             image command args workingDir envFrom env resources resizePolicy restartPolicyRules volumeMounts
-            volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath
-            terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty
+            volumeDevices lifecycle terminationMessagePath terminationMessagePolicy imagePullPolicy
+            securityContext stdin stdinOnce tty
             """,
-        nested: ["ports": .list(Schema(read: "name containerPort protocol", ignored: "hostPort hostIP"))])
+        nested: [
+            "ports": .list(Schema(read: "name containerPort protocol", ignored: "hostPort hostIP")),
+            "livenessProbe": .object(probe), "readinessProbe": .object(probe), "startupProbe": .object(probe),
+        ])
+
+    private static let probe = Schema(
+        ignored: """
+            exec initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold
+            terminationGracePeriodSeconds
+            """,
+        nested: [
+            "httpGet": .object(Schema(read: "port host", ignored: "path scheme httpHeaders")),
+            "tcpSocket": .object(Schema(read: "port host")),
+            "grpc": .object(Schema(read: "port", ignored: "service")),
+        ])
 
     private static let podStatus = Schema(
         read: "phase podIP",
@@ -127,6 +139,6 @@ extension Schema {
     static let workloadEntry = kind(ignored: "status", ["spec": .object(workloadEntrySpec)])
 
     private static let workloadEntrySpec = Schema(
-        read: "address ports labels locality weight", ignored: "serviceAccount",
+        read: "address ports labels locality weight serviceAccount",
         nested: ["network": .unsupported("endpoints must be reachable directly; remove it")])
 }

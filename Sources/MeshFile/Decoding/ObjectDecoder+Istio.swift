@@ -122,9 +122,11 @@ extension ObjectDecoder {
         _ node: YAMLNode
     ) throws(DecodeError) -> Kubernetes.ServiceEntry.Endpoint {
         let field = "spec.endpoints[]"
-        return Kubernetes.ServiceEntry.Endpoint(
+        var endpoint = Kubernetes.ServiceEntry.Endpoint(
             address: try address(node, field), ports: try portMap(node, field),
             locality: try locality(node, field), weight: try weight(node, field))
+        endpoint.serviceAccount = try serviceAccount(node, field)
+        return endpoint
     }
 
     mutating func workloadEntry(
@@ -137,11 +139,13 @@ extension ObjectDecoder {
         let outer = try labels(node["metadata"]?["labels"], "metadata.labels")
         let inner = try labels(spec["labels"], "spec.labels")
         let merged = outer.pairs.filter { inner[$0.key] == nil } + inner.pairs
-        return Kubernetes.WorkloadEntry(
+        var entry = Kubernetes.WorkloadEntry(
             namespace: interner.share(name.namespace), name: name.name,
             labels: interner.share(Kubernetes.Labels(merged)), address: try address(spec, "spec"),
             ports: try portMap(spec, "spec"), locality: try locality(spec, "spec"),
             weight: try weight(spec, "spec"))
+        entry.serviceAccount = try serviceAccount(spec, "spec")
+        return entry
     }
 
     // MARK: Parts of an endpoint
@@ -177,6 +181,10 @@ extension ObjectDecoder {
         return Locality(
             region: interner.share(parts.first.map(String.init) ?? ""),
             zone: interner.share(parts.count > 1 ? String(parts[1]) : ""))
+    }
+
+    private mutating func serviceAccount(_ node: YAMLNode, _ field: String) throws(DecodeError) -> String {
+        interner.share(try node["serviceAccount"]?.emptyOrText("\(field).serviceAccount") ?? "")
     }
 
     /// Zero is what an unset weight looks like.

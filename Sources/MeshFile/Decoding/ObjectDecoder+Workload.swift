@@ -18,14 +18,17 @@ extension ObjectDecoder {
         let spec = node["spec"]
         let phase = try status?.present("phase")?.choice("status.phase", Phase.self)
         let addresses = try podAddresses(status)
+        let containers = try runningContainers(spec)
         var pod = Kubernetes.Pod(
             namespace: interner.share(name.namespace), name: name.name,
             labels: try labels(node["metadata"]?["labels"], "metadata.labels"), addresses: addresses,
             node: interner.share(try spec?.present("nodeName")?.text("spec.nodeName") ?? ""),
-            ports: try namedPorts(spec), isReady: try isReady(status, phase) && !addresses.isEmpty,
+            ports: try namedPorts(containers), isReady: try isReady(status, phase) && !addresses.isEmpty,
             isTerminating: node["metadata"]?.present("deletionTimestamp") != nil,
             isFinished: phase == .succeeded || phase == .failed)
         pod.usesHostNetwork = try spec?.present("hostNetwork")?.flag("spec.hostNetwork") ?? false
+        pod.serviceAccount = try serviceAccount(spec)
+        pod.probePorts = try probePorts(containers)
         return pod
     }
 
@@ -55,26 +58,49 @@ extension ObjectDecoder {
         return ready?["status"]?.string == "True"
     }
 
-    /// Of the containers and of those init containers that keep running beside them.
-    private mutating func namedPorts(_ spec: YAMLNode?) throws(DecodeError) -> [Kubernetes.NamedPort] {
+    private mutating func serviceAccount(_ spec: YAMLNode?) throws(DecodeError) -> String {
+        // The API server writes both; older manifests have only the second.
+        for key in ["serviceAccountName", "serviceAccount"] {
+            let name = try spec?.present(key)?.text("spec.\(key)") ?? ""
+            if !name.isEmpty { return interner.share(name) }
+        }
+        return "default"
+    }
+
+    /// A container with the field that it stands in.
+    typealias RunningContainer = (field: String, node: YAMLNode)
+
+    /// The containers, and those init containers that keep running beside them.
+    private func runningContainers(_ spec: YAMLNode?) throws(DecodeError) -> [RunningContainer] {
+        var running: [RunningContainer] = []
+        for node in try spec?.present("containers")?.elements("spec.containers") ?? [] {
+            running.append(("spec.containers[]", node))
+        }
+        for node in try spec?.present("initContainers")?.elements("spec.initContainers") ?? []
+        where node["restartPolicy"]?.string == "Always" {
+            running.append(("spec.initContainers[]", node))
+        }
+        return running
+    }
+
+    private mutating func namedPorts(
+        _ containers: [RunningContainer]
+    ) throws(DecodeError) -> [Kubernetes.NamedPort] {
         var ports: [Kubernetes.NamedPort] = []
-        for list in ["containers", "initContainers"] {
-            for container in try spec?.present(list)?.elements("spec.\(list)") ?? [] {
-                if list == "initContainers", container["restartPolicy"]?.string != "Always" { continue }
-                let field = "spec.\(list)[].ports"
-                for node in try container.present("ports")?.elements(field) ?? [] {
-                    guard let number = node.present("containerPort") else {
-                        throw DecodeError(
-                            line: node.line, message: "\(field)[].containerPort is missing: add it")
-                    }
-                    let port = try number.port("\(field)[].containerPort")
-                    let transport = try transport(node["protocol"], "\(field)[].protocol")
-                    guard let name = node.present("name"), let transport else { continue }
-                    ports.append(
-                        Kubernetes.NamedPort(
-                            name: interner.share(try name.text("\(field)[].name")), transport: transport,
-                            number: port))
+        for (prefix, container) in containers {
+            let field = "\(prefix).ports"
+            for node in try container.present("ports")?.elements(field) ?? [] {
+                guard let number = node.present("containerPort") else {
+                    throw DecodeError(
+                        line: node.line, message: "\(field)[].containerPort is missing: add it")
                 }
+                let port = try number.port("\(field)[].containerPort")
+                let transport = try transport(node["protocol"], "\(field)[].protocol")
+                guard let name = node.present("name"), let transport else { continue }
+                ports.append(
+                    Kubernetes.NamedPort(
+                        name: interner.share(try name.text("\(field)[].name")), transport: transport,
+                        number: port))
             }
         }
         return interner.share(ports)

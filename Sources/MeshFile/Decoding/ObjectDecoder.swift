@@ -55,6 +55,10 @@ public struct ObjectDecoder {
         case .gateway: return .object(.gateway(try gateway(node, name)))
         case .referenceGrant: return .object(.referenceGrant(try referenceGrant(node, name)))
         case .httpRoute: return .object(.httpRoute(try httpRoute(node, name)))
+        case .authorizationPolicy:
+            return .object(.authorizationPolicy(try authorizationPolicy(node, name)))
+        case .peerAuthentication:
+            return .object(.peerAuthentication(try peerAuthentication(node, name)))
         }
     }
 

@@ -9,6 +9,8 @@ struct Schema: Sendable {
         case ignored
         case object(Schema)
         case list(Schema)
+        /// A mapping whose keys are the writer's own.
+        case map(Schema)
         /// Would change where traffic goes, and we cannot do it. The text is the remedy.
         case unsupported(String)
     }
@@ -53,9 +55,10 @@ struct Schema: Sendable {
             guard let field = fields[entry.key] else { throw unknown(entry, kind: kind) }
             switch field {
             case .read, .ignored: continue
-            case .object(let schema):
+            case .object(let schema): try schema.inspect(entry, kind: kind)
+            case .map(let schema):
                 do throws(Violation) {
-                    try schema.inspect(entry.node, kind: kind)
+                    try Self.inspectValues(of: entry.node, schema, kind: kind)
                 } catch {
                     throw error.below(entry.key)
                 }
@@ -68,6 +71,24 @@ struct Schema: Sendable {
                 throw Violation(line: entry.line, path: entry.key, message: " is not supported: \(remedy)")
             }
         }
+    }
+
+    private func inspect(_ entry: YAMLEntry, kind: String) throws(Violation) {
+        do throws(Violation) {
+            try inspect(entry.node, kind: kind)
+        } catch {
+            throw error.below(entry.key)
+        }
+    }
+
+    private static func inspectValues(
+        of node: YAMLNode, _ schema: Schema, kind: String
+    ) throws(Violation) {
+        if node.isNull { return }
+        guard let entries = node.mapping else {
+            throw Violation(line: node.line, path: "", message: " must be a mapping")
+        }
+        for entry in entries { try schema.inspect(entry, kind: kind) }
     }
 
     private func inspectElements(of entry: YAMLEntry, kind: String) throws(Violation) {
