@@ -47,6 +47,7 @@ let package = Package(
         library("KmeshYAML", ["CLibYAML"]),
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
+        library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
@@ -64,6 +65,7 @@ let package = Package(
 
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
+        tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),
         tests("BPFTests", ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit"]),
         tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
