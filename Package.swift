@@ -47,6 +47,7 @@ let package = Package(
         library("KmeshYAML", ["CLibYAML"]),
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
+        library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
@@ -65,6 +66,7 @@ let package = Package(
         tests("ABITests", ["CKmeshABI", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
         tests("AuthorizationTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
+        tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),
         tests(
             "BPFTests",
             ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit", "KmeshTestSupport"]),

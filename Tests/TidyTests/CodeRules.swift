@@ -13,7 +13,7 @@ private let confinedModules: [String: [String]] = [
 /// These stay small: Foundation costs megabytes and milliseconds at start.
 private let foundationFree = [
     "Sources/KmeshKit/", "Sources/KmeshYAML/", "Sources/MeshFile/", "Sources/DualEngine/",
-    "Sources/BPFLoader/", "Sources/WaypointProxy/", "Sources/kmesh-waypoint/",
+    "Sources/BPFLoader/", "Sources/AuthzXDP/", "Sources/WaypointProxy/", "Sources/kmesh-waypoint/",
 ]
 
 /// Engines know nothing of each other; only the daemon composes them.

@@ -34,14 +34,14 @@ func seal(_ words: ArraySlice<UInt32>, from start: UInt32 = KMESH_SEAL_START) ->
 
 extension IPAddress {
     /// The address as it lies in memory: 4 words in network byte order.
-    func append(to words: inout [UInt32]) {
+    package func append(to words: inout [UInt32]) {
         words.append(UInt32(truncatingIfNeeded: high >> 32).bigEndian)
         words.append(UInt32(truncatingIfNeeded: high).bigEndian)
         words.append(UInt32(truncatingIfNeeded: low >> 32).bigEndian)
         words.append(UInt32(truncatingIfNeeded: low).bigEndian)
     }
 
-    init(words: ArraySlice<UInt32>) {
+    package init(words: ArraySlice<UInt32>) {
         let parts = words.map { UInt64(UInt32(bigEndian: $0)) }
         self.init(high: parts[0] << 32 | parts[1], low: parts[2] << 32 | parts[3])
     }

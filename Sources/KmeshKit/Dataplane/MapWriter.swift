@@ -1,8 +1,10 @@
 /// Writes lists of entries to maps in batches, tries again what fails for a moment, and takes off the lists
 /// what is done.
-struct MapWriter {
+package struct MapWriter {
     /// Entries that were written or removed.
-    private(set) var writes = 0
+    package private(set) var writes = 0
+
+    package init() {}
 
     /// Entries of one batch: a failed one is written again entry by entry.
     private static var batch: Int { 1024 }
@@ -11,7 +13,7 @@ struct MapWriter {
     /// How often one write is tried.
     private static var attempts: Int { 3 }
 
-    mutating func upsert<Key, Value>(
+    package mutating func upsert<Key, Value>(
         _ entries: inout [MapEntry<Key, Value>], into map: any KeyValueMap<Key, Value>
     ) throws(MapError) {
         try write(&entries, batch: Self.batch) { batch throws(MapError) in try map.upsert(batch) }
@@ -26,7 +28,7 @@ struct MapWriter {
     }
 
     /// - Parameter removed: grows by the number of keys that are gone.
-    mutating func remove<Key, Value>(
+    package mutating func remove<Key, Value>(
         _ keys: inout [Key], from map: any KeyValueMap<Key, Value>, _ removed: inout Int
     ) throws(MapError) {
         let before = writes

@@ -9,10 +9,12 @@ func mixed(_ value: UInt64) -> UInt64 {
 }
 
 /// A 64-bit hash of a sequence of words, in their order. Not for adversaries: a digest to notice change by.
-struct StableHash {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+package struct StableHash: Sendable {
+    package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    mutating func combine(_ word: UInt64) {
+    package init() {}
+
+    package mutating func combine(_ word: UInt64) {
         value = mixed(value ^ word) &* 0x100_0000_01b3
     }
 

@@ -26,7 +26,7 @@ extension IPAddress {
     fileprivate func isV4Block(_ prefixLength: UInt8) -> Bool { prefixLength >= 96 && isV4 }
 
     /// The first `length` of 128 bits, and zeros.
-    func masked(to length: Int) -> IPAddress {
+    package func masked(to length: Int) -> IPAddress {
         IPAddress(
             high: length >= 64 ? high : high & ~(UInt64.max >> UInt64(length)),
             low: length <= 64 ? 0 : low & ~(UInt64.max >> UInt64(length - 64)))
