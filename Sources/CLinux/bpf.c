@@ -33,6 +33,17 @@ int kmesh_bpf_map_create(__u32 type, __u32 key_size, __u32 value_size, __u32 max
 	return command(BPF_MAP_CREATE, &attributes);
 }
 
+int kmesh_bpf_map_of_maps_create(int inner)
+{
+	union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
+				      .key_size = sizeof(__u32),
+				      .value_size = sizeof(__u32),
+				      .max_entries = 1,
+				      .inner_map_fd = inner };
+
+	return command(BPF_MAP_CREATE, &attributes);
+}
+
 int kmesh_bpf_map_update(int map, const void *key, const void *value, __u64 flags)
 {
 	union bpf_attr attributes = {

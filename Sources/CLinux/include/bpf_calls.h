@@ -18,6 +18,8 @@ struct kmesh_bpf_link_facts {
 };
 
 int kmesh_bpf_map_create(__u32 type, __u32 key_size, __u32 value_size, __u32 max_entries, __u32 flags);
+/* An array of one map, of the kind that `inner` is. */
+int kmesh_bpf_map_of_maps_create(int inner);
 int kmesh_bpf_map_update(int map, const void *key, const void *value, __u64 flags);
 int kmesh_bpf_map_lookup(int map, const void *key, void *value);
 int kmesh_bpf_map_delete(int map, const void *key);
