@@ -12,18 +12,26 @@ struct GracePeriodTests {
         let program = SharedDescriptor(try object.program("run_long"))
         let state = try BPFMap<Word, Word>(try object.map("test_state"), name: "test_state")
         let period = try GracePeriod()
-        try await withThrowingTaskGroup { group in
-            group.addTask {
-                try await DedicatedThread.run("test-slow") { () throws(Errno) in
-                    let program = BPFProgram(try program.file.duplicate())
-                    _ = try? program.run(packet: [UInt8](repeating: 0, count: 64))
+        // A program keeps its CPU: whoever looks may come too late where there are few.
+        for _ in 0..<20 {
+            try state.upsert([MapEntry(0, 0)])
+            let (before, after) = try await withThrowingTaskGroup { group in
+                group.addTask {
+                    try await DedicatedThread.run("test-slow") { () throws(Errno) in
+                        let program = BPFProgram(try program.file.duplicate())
+                        _ = try? program.run(packet: [UInt8](repeating: 0, count: 64))
+                    }
                 }
+                while try state.value(of: 0) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+                let before = try state.value(of: 0)
+                try await period.passed()
+                let after = try state.value(of: 0)
+                try await group.waitForAll()
+                return (before, after)
             }
-            while try state.value(of: 0) == 0 { try await Task.sleep(for: .milliseconds(1)) }
-            #expect(try state.value(of: 0) == 1, "it runs")
-            try await period.passed()
-            #expect(try state.value(of: 0) == 2, "it has ended")
-            try await group.waitForAll()
+            #expect(after == 2, "it has ended")
+            if before == 1 { return }
         }
+        Issue.record("no program was seen running")
     }
 }

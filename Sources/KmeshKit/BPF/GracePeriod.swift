@@ -3,10 +3,10 @@ internal import CLinux
 /// Waits until no program runs any more that ran when the wait began. What such a program may have found in a
 /// map can be removed, or used anew, afterwards.
 ///
-/// An update of a map of maps is what the kernel offers for this: it returns only after a grace period of RCU,
-/// so that every program that could be running uses the new value (`maybe_wait_bpf_programs` in the kernel's
-/// kernel/bpf/syscall.c). `membarrier(MEMBARRIER_CMD_GLOBAL)` waits for such a period too, but not on a machine
-/// with one CPU, and it is refused where CPUs run without a tick (kernel/sched/membarrier.c).
+/// An update of a map of maps is what the kernel offers for this: it returns only after a grace period of
+/// RCU, so that every program that could be running uses the new value (`maybe_wait_bpf_programs` in
+/// kernel/bpf/syscall.c). `membarrier(MEMBARRIER_CMD_GLOBAL)` waits for such a period too, but not on a
+/// machine with one CPU, and it is refused where CPUs run without a tick (kernel/sched/membarrier.c).
 public final class GracePeriod: Sendable {
     private let outer: FileDescriptor
     private let inner: FileDescriptor
