@@ -78,6 +78,21 @@ private let sample = """
           - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}
           backendRefs: [{name: web, port: 80, weight: 3}]
           timeouts: {request: 10s}
+    - apiVersion: security.istio.io/v1
+      kind: AuthorizationPolicy
+      metadata: {name: a, namespace: shop, annotations: {istio.io/dry-run: "true"}}
+      spec:
+        selector: {matchLabels: {app: web}}
+        action: DENY
+        rules:
+        - from: [{source: {principals: ["cluster.local/ns/shop/*"], ipBlocks: [10.0.0.0/8, "fd00::/8"]}}]
+          to: [{operation: {ports: ["8080"], methods: [GET]}}]
+          when: [{key: "request.headers[x-a]", values: ["*"], notValues: [b]}]
+    - apiVersion: security.istio.io/v1beta1
+      kind: PeerAuthentication
+      metadata: {name: b, namespace: shop}
+      spec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT},
+        portLevelMtls: {8080: {mode: DISABLE}}}
     kind: List
     metadata: {resourceVersion: ""}
 
@@ -87,7 +102,7 @@ private let sample = """
     @Test func theSampleItselfIsTaken() throws {
         var mesh = LoadedMesh()
         #expect(try mesh.load(Array(sample.utf8)))
-        #expect(mesh.resources.count == 5)
+        #expect(mesh.resources.count == 8)
     }
 
     @Test func aFileCutAnywhereIsRefusedAndChangesNothing() throws {

@@ -68,6 +68,28 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
 
     init() throws { folder = try TemporaryDirectory() }
 
+    @Test func theRootNamespaceIsAnOption() async throws {
+        try folder.write(
+            "a.yaml",
+            """
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: p, namespace: root}
+            spec: {}
+
+            """)
+        for (root, scope) in [("root", PolicyScope.mesh), ("istio-system", .namespace)] {
+            var options = MeshFileOptions()
+            options.rootNamespace = root
+            let (source, first) = try await MeshFileSource.open(path, options: options)
+            defer { source.close() }
+            #expect(
+                first.changes == [
+                    .upsert(.policy(.init(key: PolicyKey(namespace: "root", name: "p"), scope: scope)))
+                ])
+        }
+    }
+
     @Test func aDirectoryIsReadAndWatched() async throws {
         try folder.write("a.yaml", manifest("a", "172.16.0.1"))
         try folder.write("b.json", #"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}"#)

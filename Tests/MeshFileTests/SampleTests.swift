@@ -33,4 +33,35 @@ import Testing
         #expect(hosts == ["reviews-v1", "reviews-v2"])
         #expect(!first.warnings.contains { $0.contains("HTTPRoute") })
     }
+
+    @Test func theBookshopLetsInWhoBelongsThere() async throws {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+        let (source, first) = try await MeshFileSource.open("\(root)/samples")
+        defer { source.close() }
+        var policies: [String: AuthorizationPolicy] = [:]
+        for case .upsert(.policy(let policy)) in first.changes { policies[policy.key.name] = policy }
+        #expect(policies.count == 8 && !first.warnings.contains { $0.contains("Policy") })
+        let all = try #require(policies["allow-nothing"])
+        #expect(all.scope == .namespace && policies.values.count { $0.scope == .workloads } == 7)
+        let pages = [
+            "productpage": ["sleep", "waypoint"], "details": ["productpage", "waypoint"],
+            "reviews": ["productpage", "sleep", "waypoint"], "ratings": ["reviews", "waypoint"],
+        ]
+        let accounts = ["productpage", "details", "reviews", "ratings", "sleep", "waypoint"]
+        let (client, server) = (IPAddress(v4: 0x0a00_0001), IPAddress(v4: 0x0a00_0002))
+        for (page, admitted) in pages {
+            let own = try #require(policies[page])
+            func isAllowed(_ account: String, port: UInt16 = 9080) -> Bool {
+                let connection = PolicyConnection(
+                    source: client,
+                    identity: WorkloadIdentity(namespace: "default", serviceAccount: account),
+                    destination: server, port: port)
+                return PolicyEvaluator.decide([all, own], on: connection).isAllowed
+            }
+            #expect(accounts.filter { isAllowed($0) } == accounts.filter(admitted.contains), "\(page)")
+            #expect(accounts.allSatisfy { !isAllowed($0, port: 9081) }, "\(page)")
+        }
+        let trial = try #require(policies["reviews-without-sleep"])
+        #expect(trial.isDryRun && trial.action == .deny)
+    }
 }
