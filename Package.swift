@@ -79,7 +79,7 @@ let package = Package(
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
-        tests("SystemTests", ["KmeshKit"]),
+        tests("SystemTests", ["KmeshKit", "KmeshTestSupport"]),
         tests("TidyTests", []),
         tests("TranslationTests", ["KmeshKit"]),
         tests(

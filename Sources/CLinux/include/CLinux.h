@@ -10,8 +10,10 @@
 #include "streams.h"
 
 #include <linux/if_link.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <linux/veth.h>
 #include <malloc.h>
 #include <sys/eventfd.h>

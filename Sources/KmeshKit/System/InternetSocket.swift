@@ -251,5 +251,5 @@ extension SocketAddress {
 
 extension IPAddress {
     /// All sixteen, also for IPv4.
-    fileprivate var bytes: [UInt8] { (0..<16).map { byte($0) } }
+    var bytes: [UInt8] { (0..<16).map { byte($0) } }
 }

@@ -1,4 +1,4 @@
-/// A conversation with the kernel's routing subsystem in one network namespace; see rtnetlink(7).
+/// A conversation with the kernel's network stack in one network namespace; see netlink(7).
 internal import CLinux
 internal import Glibc
 
@@ -34,8 +34,13 @@ public struct Netlink: ~Copyable, Sendable {
     }
 
     public init(in namespace: borrowing NetworkNamespace) throws(NetlinkError) {
+        try self.init(in: namespace, family: NETLINK_ROUTE)
+    }
+
+    /// - Parameter family: the subsystem to talk to.
+    init(in namespace: borrowing NetworkNamespace, family: Int32) throws(NetlinkError) {
         socket = try Self.connected { () throws(Errno) in
-            try namespace.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), NETLINK_ROUTE)
+            try namespace.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), family)
         }
     }
 
@@ -74,29 +79,46 @@ public struct Netlink: ~Copyable, Sendable {
     mutating func request(
         _ type: Int, flags: Int = 0, body: [UInt8], _ fill: (inout NetlinkMessage) -> Void = { _ in }
     ) throws(NetlinkError) {
-        _ = try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_ACK) | flags, body, fill)
+        try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_ACK) | flags, body, fill) { _ in }
     }
 
     /// Asks for one object.
     mutating func one(
         _ type: Int, body: [UInt8], _ fill: (inout NetlinkMessage) -> Void
     ) throws(NetlinkError) -> NetlinkReply? {
-        try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_ACK), body, fill).first
+        var object: NetlinkReply?
+        try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_ACK), body, fill) { object = object ?? $0 }
+        return object
     }
 
     /// Asks for all objects of a type.
     mutating func dump(_ type: Int, body: [UInt8]) throws(NetlinkError) -> [NetlinkReply] {
         // A table that changes while it is read is read again.
         for _ in 0..<8 {
-            let replies = try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_DUMP), body) { _ in }
-            if !replies.contains(where: { $0.flags & Int(NLM_F_DUMP_INTR) != 0 }) { return replies }
+            var replies: [NetlinkReply] = []
+            var isInterrupted = false, isTooMuch = false
+            try dump(type, body: body) { reply in
+                isInterrupted = isInterrupted || reply.flags & Int(NLM_F_DUMP_INTR) != 0
+                isTooMuch = isTooMuch || replies.count == Self.replyLimit
+                if !isTooMuch { replies.append(reply) }
+            }
+            guard !isTooMuch else { throw NetlinkError(Errno(EFBIG)) }
+            if !isInterrupted { return replies }
         }
         throw NetlinkError(.busy, "the table changes faster than it can be read")
     }
 
+    /// Asks for all objects of a type and keeps none.
+    mutating func dump(
+        _ type: Int, body: [UInt8], each visit: (NetlinkReply) -> Void
+    ) throws(NetlinkError) {
+        try converse(type, Int(NLM_F_REQUEST) | Int(NLM_F_DUMP), body, { _ in }, visit)
+    }
+
     private mutating func converse(
-        _ type: Int, _ flags: Int, _ body: [UInt8], _ fill: (inout NetlinkMessage) -> Void
-    ) throws(NetlinkError) -> [NetlinkReply] {
+        _ type: Int, _ flags: Int, _ body: [UInt8], _ fill: (inout NetlinkMessage) -> Void,
+        _ visit: (NetlinkReply) -> Void
+    ) throws(NetlinkError) {
         sequence &+= 1
         var message = NetlinkMessage(type: type, flags: flags, sequence: sequence, body: body)
         fill(&message)
@@ -105,24 +127,23 @@ public struct Netlink: ~Copyable, Sendable {
         } catch {
             throw NetlinkError(error)
         }
-        return try replies()
+        try visitReplies(visit)
     }
 
-    private func replies() throws(NetlinkError) -> [NetlinkReply] {
-        var collected: [NetlinkReply] = []
+    /// Until the kernel has said that there are no more. Nothing may stop it half-way: what is left would be
+    /// in the way of the next request.
+    private func visitReplies(_ visit: (NetlinkReply) -> Void) throws(NetlinkError) {
         while true {
             guard let replies = NetlinkReply.split(try receive()) else { throw malformed }
             for reply in replies where reply.sequence == sequence {
                 switch reply.type {
                 case Int(NLMSG_ERROR), Int(NLMSG_DONE):
-                    try check(reply)
-                    return collected
+                    return try check(reply)
                 case Int(NLMSG_NOOP): continue
                 case Int(NLMSG_OVERRUN): throw NetlinkError(Errno(ENOBUFS))
-                default: collected.append(reply)
+                default: visit(reply)
                 }
             }
-            guard collected.count <= Self.replyLimit else { throw NetlinkError(Errno(EFBIG)) }
         }
     }
 
