@@ -7,10 +7,14 @@ import Testing
     @Test(.enabled(if: geteuid() == 0, "needs root: loads BPF programs"))
     func thisKernelHasAll() throws {
         try KernelFeatures.requireL4()
+        for hook in AuthorizationHook.allCases { try KernelFeatures.requireAuthorization(hook: hook) }
     }
 
     @Test func everyProbeSaysWhatIsMissing() {
-        for probe in KernelFeatures.l4Probes {
+        let probes =
+            KernelFeatures.l4Probes + KernelFeatures.authorizationProbes + KernelFeatures.xdpProbes
+            + KernelFeatures.socketLookupProbes
+        for probe in probes {
             #expect(!probe.feature.isEmpty)
             #expect(probe.since.split(separator: ".").count == 2)
         }

@@ -74,6 +74,30 @@ struct NetworkNamespaceTests {
         #expect(try hostLinks() == machine)
     }
 
+    @Test func theAddressesOfAHostAreFollowed() throws {
+        try withNamespaces { path, other in
+            let namespace = try NetworkNamespace(path: path)
+            var netlink = try Netlink(in: namespace)
+            let loopback = try #require(try netlink.link("lo"))
+            try netlink.setUp(loopback)
+            var host = try HostAddresses(in: namespace)
+            let first = try host.refresh()
+            #expect(!first && host.addresses.isEmpty, "127.0.0.1 and ::1 do not count")
+            try netlink.addBridge("br0")
+            let bridge = try #require(try netlink.link("br0"))
+            let own = [IPAddress(v4: 0x0a01_0001), try #require(IPAddress("fd00:77::1"))]
+            for address in own { try netlink.addAddress(address, prefixLength: 24, to: bridge) }
+            let linkLocal = try #require(IPAddress("fe80::77"))
+            try netlink.addAddress(linkLocal, prefixLength: 64, to: bridge)
+            let changes = [try host.refresh(), try host.refresh()]
+            #expect(changes == [true, false])
+            #expect(host.addresses == Set(own))
+            try netlink.removeLink(bridge)
+            let last = try host.refresh()
+            #expect(last && host.addresses.isEmpty)
+        }
+    }
+
     @Test func settingsBelongToTheNamespace() throws {
         let machine = try Files.readText("/proc/sys/net/ipv4/ip_forward")
         try withNamespaces { path, _ in

@@ -23,6 +23,9 @@ public struct IPAddress: Hashable, Sendable {
 
     public var isLoopback: Bool { isV4 ? v4Bits >> 24 == 127 : high == 0 && low == 1 }
 
+    /// Whether others than neighbors can reach it: neither loopback nor link-local (fe80::/10).
+    var isReachable: Bool { !isLoopback && !isUnspecified && high >> 54 != 0xfe80 >> 6 }
+
     /// Byte `index` of the 16, in network order.
     func byte(_ index: Int) -> UInt8 {
         let half = index < 8 ? high : low

@@ -109,8 +109,3 @@ private func ipAddress(_ pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress?
         return nil
     }
 }
-
-extension IPAddress {
-    /// Neither loopback nor link-local (fe80::/10).
-    fileprivate var isReachable: Bool { !isLoopback && !isUnspecified && high >> 54 != 0xfe80 >> 6 }
-}

@@ -122,10 +122,10 @@ extension Netlink {
         }
     }
 
-    /// The addresses of a link.
-    public mutating func addresses(of link: NetworkLink) throws(NetlinkError) -> [IPAddress] {
+    /// The addresses of a link, or of all.
+    public mutating func addresses(of link: NetworkLink? = nil) throws(NetlinkError) -> [IPAddress] {
         try dump(Int(RTM_GETADDR), body: [UInt8](repeating: 0, count: 8)).compactMap { reply -> IPAddress? in
-            guard reply.payload.native(Int32.self, at: 4) == link.index else { return nil }
+            if let link, reply.payload.native(Int32.self, at: 4) != link.index { return nil }
             let attributes = NetlinkAttribute.split(reply.payload.dropFirst(8)) ?? []
             let local = attributes.first { $0.type == Int(IFA_LOCAL) }
             return (local ?? attributes.first { $0.type == Int(IFA_ADDRESS) })?.address
