@@ -1,5 +1,6 @@
 /// Bytes that are no HTTP, and connections with metadata.
 import KmeshKit
+import KmeshTestSupport
 import Testing
 
 @testable import WaypointProxy
@@ -60,6 +61,27 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
             client.close()
             try await proxy.settle()
             #expect(await proxy.statistics.telemetry[.detectionTimeouts] == 1)
+        }
+    }
+
+    @Test func aStreamHasALineInTheAccessLog() async throws {
+        let server = try Self.echo()
+        defer { server.stop() }
+        let folder = try TemporaryDirectory()
+        let path = "\(folder.path)/access.log"
+        let configuration = configuration([cluster(0, [server.address])], protocol: .tcp)
+        try await TestProxy.with(configuration, kind: service) { proxy in
+            proxy.proxy.log(.json, to: try LogFile(path))
+            let client = try proxy.connect()
+            try client.send("12345")
+            client.finishSending()
+            #expect(try client.receiveAll() == Array("12345bye".utf8))
+            try await proxy.settle()
+            let line = try JSONValue(parsing: Files.readText(path))
+            #expect(line["protocol"] == .null)
+            #expect(line["bytes_received"]?.integer() == 5)
+            #expect(line["bytes_sent"]?.integer() == 8)
+            #expect(line["upstream_host"]?.string == server.address.description)
         }
     }
 

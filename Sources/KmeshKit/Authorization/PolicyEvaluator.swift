@@ -19,7 +19,7 @@ public struct PolicyConnection: Hashable, Sendable {
 
 /// A request as policies see it.
 public struct PolicyRequest: Sendable {
-    /// In lower case, without a port that is the scheme's own.
+    /// In lower case, with its port as it was sent.
     public var host: String
     public var method: String
     /// Without its query.
@@ -34,6 +34,16 @@ public struct PolicyRequest: Sendable {
         self.method = method
         self.path = path
         self.header = header
+    }
+
+    /// Without a port that is the scheme's own: `a.com:80` is also `a.com`.
+    var shortHost: String {
+        guard let colon = host.lastIndex(of: ":") else { return host }
+        let port = host[host.index(after: colon)...]
+        guard port.isEmpty || port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) && Int(port) == 80 else {
+            return host
+        }
+        return String(host[..<colon])
     }
 }
 
@@ -157,9 +167,10 @@ extension RequestMatch {
     public var isEmpty: Bool { self == RequestMatch() }
 
     func matches(_ request: PolicyRequest, from source: IPAddress) -> Bool {
-        absent.any.isEmpty && remoteBlocks.holds { $0.contains(source) }
-            && hosts.holds { $0.matches(request.host) } && methods.holds { $0.matches(request.method) }
-            && paths.holds { $0.matches(request.path) }
+        let short = request.shortHost
+        return absent.any.isEmpty && remoteBlocks.holds { $0.contains(source) }
+            && hosts.holds { $0.matches(request.host) || $0.matches(short) }
+            && methods.holds { $0.matches(request.method) } && paths.holds { $0.matches(request.path) }
             && headers.allSatisfy { header in
                 let value = request.header(header.name) ?? ""
                 return header.values.holds { $0.matches(value) }

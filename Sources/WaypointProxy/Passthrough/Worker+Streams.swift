@@ -10,12 +10,19 @@ extension Worker {
         let exchange = takeExchange(slot)
         guard exchange >= 0 else { return closeDownstream(slot) }
         exchanges[exchange].record.isPassthrough = true
+        exchanges[exchange].log = accessLog.begin(telemetry)
         connections[slot].kind = .stream
         connections[slot].otherSide = -1
         connections[slot].pipe = -1
         connections[slot].endpoint = -1
         streamCount += 1
+        // While the first bytes were awaited, another configuration may have come.
+        guard findTarget(slot) else { return endStream(exchange, .unknownDestination) }
         let target = configurations.latest.targets.targets[Int(connections[slot].target)]
+        if target.policies >= 0, refusesStream(exchange, slot, target.protection, isNew: true) {
+            exchanges[exchange].record.cluster = target.cluster
+            return endStream(exchange, .policyDenied)
+        }
         if case .workload = target.kind {
             guard connections[slot].flags.contains(.hasDestination) else {
                 return endStream(exchange, .unknownDestination)
