@@ -18,7 +18,7 @@ public final class WaypointProxy: Sendable {
         let workers = options.workers > 0 ? options.workers : Machine.processorCount()
         Machine.ignoreBrokenPipes()
         descriptorLimit = Machine.raiseDescriptorLimit()
-        let needed = 64 + workers * (8 + listeners.count)
+        let needed = 64 + workers * (8 + SpareDescriptors.wished + listeners.count)
         guard descriptorLimit >= needed else {
             throw .tooFewDescriptors(limit: descriptorLimit, needed: needed)
         }
@@ -32,7 +32,7 @@ public final class WaypointProxy: Sendable {
         do throws(Errno) {
             for _ in 0..<workers { mailboxes.append(try WorkerMailbox()) }
         } catch {
-            throw .cannotStart(what: "an eventfd", error)
+            throw .cannotStart(what: "an event queue", error)
         }
         self.mailboxes = mailboxes
         self.configuration = Mutex(configuration)
@@ -41,12 +41,13 @@ public final class WaypointProxy: Sendable {
     /// Starts the workers. Call it once.
     public func start() throws(ProxyError) {
         let first = configuration.withLock { $0 }
+        let shortage = DescriptorShortage(mailboxes)
         for (number, mailbox) in mailboxes.enumerated() {
             let parts = WorkerParts(
                 number: number, workers: mailboxes.count, options: options,
                 capacity: Int32(clamping: min(descriptorLimit, Int(options.limits.connections))),
                 listeners: listeners.flatMap { $0.share(of: number) }, mailbox: mailbox,
-                configuration: first)
+                shortage: shortage, configuration: first)
             let ends = ends
             ends.workerStarts()
             do throws(Errno) {

@@ -13,8 +13,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "leaving_readers", "few_descriptors", "bodies", "slow_readers", "slow_writers", "slowloris",
-        "dying_servers", "killed_server",
+        "leaving_readers", "few_descriptors", "late_requests", "bodies", "slow_readers", "slow_writers",
+        "slowloris", "dying_servers", "killed_server",
     ]) func staysCorrectUnderStress(scenario: String) throws {
         let outcome = try python.run(
             ["-B", fixture("stress.py"), waypoint, directory.path, scenario])

@@ -5,6 +5,7 @@ failed.
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -153,40 +154,57 @@ class Server:
 
 class Waypoint:
     def __init__(self, program, directory, servers):
-        self.port, self.stream_port, status = free_port(), free_port(), free_port()
+        self.port, self.stream_port, self.any_port, status = [free_port() for _ in range(4)]
         labels = {"kubernetes.io/service-name": "server"}
         objects = [
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server", "namespace": "default"},
              "spec": {"clusterIP": "10.96.0.1",
                       "ports": [{"name": "http", "port": 80, "targetPort": servers[0].port},
-                                {"name": "tcp", "port": 81, "targetPort": servers[0].port}]}},
+                                {"name": "tcp", "port": 81, "targetPort": servers[0].port},
+                                {"name": "any", "port": 82, "targetPort": servers[0].port}]}},
             {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
              "metadata": {"name": "server-1", "namespace": "default", "labels": labels},
              "ports": [{"name": name, "port": servers[0].port, "protocol": "TCP"}
-                       for name in ("http", "tcp")],
+                       for name in ("http", "tcp", "any")],
              "endpoints": [
                  {"addresses": [server.address], "conditions": {"ready": True}} for server in servers]}]
         path = directory / "stress.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         words = [program, "--mesh-file", path, "--listen", f"127.0.0.1:{self.port}=server.default:80",
                  "--listen", f"127.0.0.1:{self.stream_port}=server.default:81",
+                 "--listen", f"127.0.0.1:{self.any_port}=server.default:82",
                  "--status-address", f"127.0.0.1:{status}", "--request-header-timeout", "3s",
                  "--log-level", "error"]
         self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                self.connect().close()
-                return
-            except OSError:
-                if self.child.poll() is not None:
-                    raise Failure(f"the waypoint ended with {self.child.returncode}") from None
-                time.sleep(0.05)
-        raise Failure("the waypoint does not listen")
+        end = time.monotonic() + 60
+        while not self.is_ready(status):
+            if self.child.poll() is not None:
+                raise Failure(f"the waypoint ended with {self.child.returncode}")
+            if time.monotonic() > end:
+                raise Failure("the waypoint is not ready after 60 s")
+            time.sleep(0.05)
+
+    def is_ready(self, port):
+        try:
+            return self.get("/readyz", Stream(self.connect(port=port)))[0] == 200
+        except OSError:
+            return False
 
     def connect(self, timeout=20, port=None):
         connection = socket.create_connection(("127.0.0.1", port or self.port), timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+    @contextlib.contextmanager
+    def free_descriptors(self, count):
+        """Meanwhile the waypoint may open no more than `count` files besides those that it has open."""
+        _, most = resource.prlimit(self.child.pid, resource.RLIMIT_NOFILE)
+        used = max(int(path.name) for path in pathlib.Path(f"/proc/{self.child.pid}/fd").iterdir())
+        resource.prlimit(self.child.pid, resource.RLIMIT_NOFILE, (used + 1 + count, most))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.child.pid, resource.RLIMIT_NOFILE, (most, most))
 
     def rss(self):
         pages = int(pathlib.Path(f"/proc/{self.child.pid}/statm").read_text().split()[1])
@@ -393,41 +411,56 @@ def leaving_readers(waypoint, _):
 
 
 def few_descriptors(waypoint, _):
-    """Out of descriptors, connections in the pool go first; clients wait without work for the waypoint."""
-    _, most = resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE)
+    """Out of descriptors, connections in the pools go first; clients wait without work for the waypoint."""
     pooled = [Stream(waypoint.connect()) for _ in range(20)]
     for stream in pooled:
         stream.socket.sendall(b"GET /bytes/3000000 HTTP/1.1\r\nHost: server\r\n\r\n")
     for stream in pooled:
         _, headers = stream.head()
         stream.body(headers, lambda _: None)
-    used = max(int(path.name) for path in pathlib.Path(f"/proc/{waypoint.child.pid}/fd").iterdir())
-    resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE, (used + 1, most))
-    try:
-        # Each takes the descriptor of one that was in the pool, and stays.
+    with waypoint.free_descriptors(0):
+        # Each takes two descriptors, which were in the pools of all workers, and stays.
         streamed = []
-        for _ in range(3):
-            connection = Stream(waypoint.connect(5, waypoint.stream_port))
-            streamed.append(connection)
-            if waypoint.get("/", connection)[0] != 200:
-                raise Failure("no service without descriptors")
+        for number in range(8):
+            streamed.append(Stream(waypoint.connect(port=waypoint.stream_port)))
+            if waypoint.get("/", streamed[-1])[0] != 200:
+                raise Failure(f"no service for stream {number} without descriptors")
         waiting = [waypoint.connect() for _ in range(100)]
         before = waypoint.cpu()
         time.sleep(1)
         if waypoint.cpu() - before > 0.5:
             raise Failure("without descriptors the waypoint is busy with nothing")
+        serve_all(waypoint, waiting)
         for stream in pooled + streamed:
             stream.socket.close()
-        for connection in waiting:
-            waypoint.get("/", Stream(connection))
-            connection.close()
-    finally:
-        resource.prlimit(waypoint.child.pid, resource.RLIMIT_NOFILE, (most, most))
+
+
+def late_requests(waypoint, _):
+    """More clients than descriptors, which ask when all are taken: each is served, one after the other."""
+    for port in (waypoint.port, waypoint.any_port):
+        with waypoint.free_descriptors(40):
+            clients = [waypoint.connect(port=port) for _ in range(80)]
+            # Those of the second port are silent for too long to be taken for HTTP.
+            time.sleep(0.5)
+            serve_all(waypoint, clients)
+
+
+def serve_all(waypoint, connections):
+    """A request from each, at once: which of them the few descriptors are for is not known."""
+    with concurrent.futures.ThreadPoolExecutor(len(connections)) as pool:
+        statuses = list(pool.map(lambda connection: one_request(waypoint, connection), connections))
+    if set(statuses) != {200}:
+        raise Failure(f"of {len(statuses)} clients, {len(statuses) - statuses.count(200)} got no service")
+
+
+def one_request(waypoint, connection):
+    with connection:
+        return waypoint.get("/bytes/200000", Stream(connection))[0]
 
 
 SCENARIOS = (
-    leaving_readers, few_descriptors, bodies, slow_readers, slow_writers, slowloris, dying_servers,
-    killed_server)
+    leaving_readers, few_descriptors, late_requests, bodies, slow_readers, slow_writers, slowloris,
+    dying_servers, killed_server)
 
 
 def main():

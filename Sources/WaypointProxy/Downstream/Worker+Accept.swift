@@ -4,8 +4,6 @@ internal import KmeshKit
 extension Worker {
     /// Connections taken for one event of a listener; those that are left raise another one.
     private static let acceptBatch = 64
-    /// How long a worker without descriptors waits when none of its own becomes free, in microseconds.
-    private static let acceptPause: Int64 = 500_000
 
     mutating func watchListeners() {
         for (index, listener) in listeners.enumerated() {
@@ -30,8 +28,8 @@ extension Worker {
             if descriptor < 0 {
                 if descriptor == Int32(Streams.again) { return false }
                 if Streams.isOutOfDescriptors(descriptor) {
-                    if giveUpPooled() { continue }
-                    pauseAccepting()
+                    if giveUpUnused() { continue }
+                    lackDescriptors()
                 } else {
                     telemetry.count(.acceptFailures)
                 }
@@ -39,6 +37,8 @@ extension Worker {
             }
             telemetry.count(.connectionsAccepted)
             beginDownstream(descriptor, peer, listener: connections[slot].listener)
+            // It took a spare descriptor. Those of a last round have nobody else.
+            if isShort, !isPaused { return false }
         }
         return true
     }
@@ -87,25 +87,22 @@ extension Worker {
         hasFreedDescriptor = true
     }
 
-    /// Without descriptors every event of a listener would be in vain.
-    private mutating func pauseAccepting() {
-        telemetry.count(.descriptorsExhausted)
-        guard !isAcceptPaused else { return }
-        isAcceptPaused = true
-        // What was freed before in this turn was not enough.
-        hasFreedDescriptor = false
-        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
-            queue.unwatchListener(connections[slot].descriptor)
-            timers.set(slot, now + Self.acceptPause)
-        }
-    }
-
     mutating func yieldListeners() {
         guard !isPaused else { return }
         isPaused = true
+        if !isShort { unwatchListeners() }
+    }
+
+    func unwatchListeners() {
         for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
-            if !isAcceptPaused { queue.unwatchListener(connections[slot].descriptor) }
-            timers.clear(slot)
+            queue.unwatchListener(connections[slot].descriptor)
+        }
+    }
+
+    func rewatchListeners() {
+        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
+            let token = EventToken(slot: slot, generation: connections[slot].generation)
+            _ = queue.watchListener(connections[slot].descriptor, token)
         }
     }
 
@@ -124,18 +121,6 @@ extension Worker {
     mutating func reclaimListeners() {
         guard isPaused, !isDraining else { return }
         isPaused = false
-        // As if descriptors had been short: the way back is the same.
-        isAcceptPaused = true
-        resumeAccepting()
-    }
-
-    mutating func resumeAccepting() {
-        guard isAcceptPaused, !isPaused else { return }
-        isAcceptPaused = false
-        for slot in 0..<connectionSlots.highWater where connections[slot].kind == .listener {
-            let token = EventToken(slot: slot, generation: connections[slot].generation)
-            _ = queue.watchListener(connections[slot].descriptor, token)
-            timers.clear(slot)
-        }
+        if !isShort { rewatchListeners() }
     }
 }

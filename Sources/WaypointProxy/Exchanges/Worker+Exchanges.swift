@@ -203,7 +203,8 @@ extension Worker {
         if request > 0, request < earliest { earliest = request }
         if backend > 0, backend < earliest { earliest = backend }
         let wake = exchanges[exchange].wakeTime
-        if wake > 0, wake < earliest { earliest = wake }
+        // What is passed through has no other one here.
+        if wake > 0, wake < earliest || earliest == 0 { earliest = wake }
         timers.set(connections.capacity + exchange, earliest)
     }
 
@@ -220,10 +221,7 @@ extension Worker {
         }
         if isOver(exchanges[exchange].wakeTime) {
             exchanges[exchange].wakeTime = 0
-            if exchanges[exchange].phase == .waiting {
-                telemetry.count(.pendingOverflow)
-                return failExchange(exchange, status: 503, .overflow)
-            }
+            if exchanges[exchange].phase == .waiting { return endWaiting(exchange) }
             if exchanges[exchange].phase == .backoff { startLater(exchange) }
         } else if isOver(exchanges[exchange].backendDeadline) {
             return backendTimedOut(exchange)

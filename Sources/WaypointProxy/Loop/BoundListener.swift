@@ -67,6 +67,7 @@ struct WorkerParts: Sendable {
     let capacity: Int32
     let listeners: [WorkerListener]
     let mailbox: WorkerMailbox
+    let shortage: DescriptorShortage
     let configuration: WaypointConfiguration
 }
 

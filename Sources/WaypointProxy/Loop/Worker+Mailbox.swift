@@ -3,12 +3,12 @@ internal import KmeshKit
 
 extension Worker {
     mutating func watchMailbox() {
-        let slot = connectionSlots.take(connections)
-        precondition(slot >= 0, "the first records are for the worker itself")
-        connections[slot] = Connection()
-        connections[slot].kind = .mailbox
-        connections[slot].descriptor = mailbox.descriptor
-        let result = queue.watchListener(mailbox.descriptor, EventToken(slot: slot, generation: 0))
+        ownSlot = connectionSlots.take(connections)
+        precondition(ownSlot >= 0, "the first records are for the worker itself")
+        connections[ownSlot] = Connection()
+        connections[ownSlot].kind = .mailbox
+        connections[ownSlot].descriptor = mailbox.descriptor
+        let result = queue.watchListener(mailbox.descriptor, EventToken(slot: ownSlot, generation: 0))
         precondition(result == 0, "an eventfd can be watched")
     }
 
@@ -24,6 +24,8 @@ extension Worker {
             case .log(let format, let file):
                 accessLog.flush(telemetry)
                 accessLog = AccessLog(format, to: file, capacity: logCapacity)
+            case .giveUpUnused(let origin): giveUpUnused(for: origin)
+            case .tryDescriptors: tryDescriptors()
             }
         }
     }
@@ -84,5 +86,6 @@ extension Worker {
             }
         }
         pipes.closeAll()
+        while spares.release() {}
     }
 }

@@ -8,6 +8,7 @@ struct Worker: ~Copyable {
     let headLimits: HeadLimits
     let queue: EventQueue
     let mailbox: WorkerMailbox
+    let shortage: DescriptorShortage
     let listeners: [WorkerListener]
 
     let connections: Slab<Connection>
@@ -52,10 +53,18 @@ struct Worker: ~Copyable {
     /// Connections are for who shares the listeners.
     var isPaused = false
     var isStopped = false
-    var isAcceptPaused = false
+    /// The mailbox's record, whose timer is the worker's own.
+    var ownSlot: Int32 = -1
+    var spares: SpareDescriptors
+    /// Descriptors are short: nobody is accepted.
+    var isShort = false
+    /// The other workers have been asked for what they do not use.
+    var isAsking = false
     var hasFreedDescriptor = false
+    /// Clusters with exchanges that wait for a descriptor.
+    var shortClusters: [Int32] = []
 
-    init(_ parts: WorkerParts) throws(Errno) {
+    init(_ parts: WorkerParts) {
         number = parts.number
         var options = parts.options
         options.timeouts = options.timeouts.inForce
@@ -63,8 +72,10 @@ struct Worker: ~Copyable {
         let limits = parts.options.limits
         headLimits = HeadLimits(
             line: limits.line, head: min(limits.head, Int(BufferPool.large)), fields: limits.fields)
-        queue = try EventQueue()
+        queue = EventQueue(parts.mailbox.events)
         mailbox = parts.mailbox
+        shortage = parts.shortage
+        spares = SpareDescriptors(of: parts.mailbox.descriptor)
         listeners = parts.listeners
         now = Machine.microseconds()
         let capacity = parts.capacity + Int32(listeners.count) + 1
@@ -92,6 +103,8 @@ struct Worker: ~Copyable {
     mutating func run() {
         watchMailbox()
         watchListeners()
+        // Later is good enough for those that cannot be had now.
+        _ = spares.refill()
         var lastWasShort = true
         while !isStopped {
             let count = waitForEvents(&lastWasShort)
@@ -143,7 +156,7 @@ struct Worker: ~Copyable {
             guard expired >= 0 else { break }
             handleExpired(expired)
         }
-        while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
+        serveDueClusters()
         // Each once: what is due again waits for the next turn.
         swap(&dueConnections, &continuedConnections)
         for index in continuedConnections.indices {
@@ -158,9 +171,8 @@ struct Worker: ~Copyable {
             }
         }
         continuedConnections.removeAll(keepingCapacity: true)
-        while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
-        if isAcceptPaused, hasFreedDescriptor { resumeAccepting() }
-        hasFreedDescriptor = false
+        serveDueClusters()
+        while hasFreedDescriptor { shareDescriptors() }
         accessLog.flush(telemetry)
     }
 
@@ -170,20 +182,16 @@ struct Worker: ~Copyable {
         case .downstream: downstreamExpired(number)
         case .upstream: upstreamExpired(number)
         case .stream: streamExpired(number)
-        case .listener: resumeAccepting()
-        case .mailbox, .free: break
+        case .mailbox: shortageExpired()
+        case .listener, .free: break
         }
     }
 }
 
 /// The thread of a worker from its start to its end.
 func runWorker(_ parts: WorkerParts) {
-    do throws(Errno) {
-        var worker = try Worker(parts)
-        worker.run()
-    } catch {
-        // Without an event queue there is nothing to serve with; whoever asks gets no answer from this one.
-    }
+    var worker = Worker(parts)
+    worker.run()
     for message in parts.mailbox.close() {
         if case .collect(let answer) = message { answer(WorkerStatistics()) }
     }

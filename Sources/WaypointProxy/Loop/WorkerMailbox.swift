@@ -14,6 +14,10 @@ enum WorkerMessage: Sendable {
     case stop
     case collect(@Sendable (WorkerStatistics) -> Void)
     case log(AccessLogFormat, LogFile?)
+    /// Close some of what nobody uses, since the worker of this number lacks descriptors.
+    case giveUpUnused(for: Int)
+    /// Descriptors may be free.
+    case tryDescriptors
 }
 
 final class WorkerMailbox: Sendable {
@@ -24,9 +28,13 @@ final class WorkerMailbox: Sendable {
 
     private let state = Mutex(State())
     private let wake: WakeDescriptor
+    /// What the worker waits for events with. It is made here, where a failure is still one of the start: a
+    /// worker without it would leave the connections of its listening sockets waiting.
+    let events: FileDescriptor
 
     init() throws(Errno) {
         wake = try WakeDescriptor()
+        events = try EventQueue.makeDescriptor()
     }
 
     var descriptor: Int32 { wake.descriptor }

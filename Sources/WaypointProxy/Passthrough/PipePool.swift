@@ -54,6 +54,14 @@ struct PipePool: ~Copyable {
         }
     }
 
+    /// Closes those that wait for use. Whether there were any.
+    mutating func giveUpIdle() -> Bool {
+        guard !idle.isEmpty else { return false }
+        for number in idle { close(number) }
+        idle.removeAll(keepingCapacity: true)
+        return true
+    }
+
     private mutating func close(_ number: Int32) {
         Streams.close(pipes[number].reading)
         Streams.close(pipes[number].writing)

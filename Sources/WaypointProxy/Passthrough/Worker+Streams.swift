@@ -36,7 +36,7 @@ extension Worker {
     }
 
     /// Chooses an endpoint of the cluster and connects to it.
-    private mutating func startStream(_ exchange: Int32) {
+    mutating func startStream(_ exchange: Int32) {
         let cluster = exchanges[exchange].cluster
         while true {
             guard upstreams.hasCluster(cluster) else { return endStream(exchange, .noCluster) }
@@ -48,11 +48,14 @@ extension Worker {
             let hash = state.policy == .sourceHash ? clientHash(exchanges[exchange].downstream) : 0
             let endpoint = upstreams.choose(cluster, hash: hash, now: now, last: exchanges[exchange].endpoint)
             guard endpoint >= 0 else { return endStream(exchange, .noEndpoint) }
-            exchanges[exchange].record.attempts &+= 1
             switch connect(exchange, endpoint) {
-            case .started: return joinStream(exchange)
-            case .noDescriptor: return endStream(exchange, .overflow)
+            case .noDescriptor: return waitForDescriptor(exchange)
+            case .noRecord: return endStream(exchange, .overflow)
+            case .started:
+                exchanges[exchange].record.attempts &+= 1
+                return joinStream(exchange)
             case .failed:
+                exchanges[exchange].record.attempts &+= 1
                 guard mayTryAnother(exchange, endpoint) else { return endStream(exchange, .connectFailed) }
             }
         }
@@ -62,7 +65,9 @@ extension Worker {
         telemetry.count(.upstreamConnects)
         exchanges[exchange].record.attempts &+= 1
         let descriptor = open(address)
-        guard descriptor >= 0 else { return endStream(exchange, .connectFailed) }
+        guard descriptor >= 0 else {
+            return endStream(exchange, Streams.isOutOfDescriptors(descriptor) ? .overflow : .connectFailed)
+        }
         let upstream = take(descriptor, .stream)
         guard upstream >= 0 else { return endStream(exchange, .overflow) }
         upstreamCount += 1

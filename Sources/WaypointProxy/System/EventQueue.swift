@@ -36,14 +36,20 @@ struct EventToken: BitwiseCopyable, Equatable {
 }
 
 @safe struct EventQueue: ~Copyable {
-    private let queue: FileDescriptor
+    private let queue: Int32
     private let events: UnsafeMutablePointer<kmesh_stream_event>
     static let capacity = Int(KMESH_EVENTS_MAX)
 
-    init() throws(Errno) {
+    /// What a queue is made of.
+    static func makeDescriptor() throws(Errno) -> FileDescriptor {
         let number = kmesh_epoll_create()
         guard number >= 0 else { throw Errno(errno) }
-        queue = FileDescriptor(owning: number)
+        return FileDescriptor(owning: number)
+    }
+
+    /// The descriptor stays the caller's, open as long as the queue is used.
+    init(_ descriptor: borrowing FileDescriptor) {
+        queue = descriptor.number
         unsafe events = .allocate(capacity: Self.capacity)
     }
 
@@ -54,20 +60,20 @@ struct EventToken: BitwiseCopyable, Equatable {
     /// Every change of the stream's state is one event. 0, or a negative error number.
     @inline(__always)
     func watch(_ descriptor: Int32, _ token: EventToken) -> Int32 {
-        kmesh_stream_watch(queue.number, descriptor, token.bits)
+        kmesh_stream_watch(queue, descriptor, token.bits)
     }
 
     /// Events as long as there is input.
     func watchListener(_ descriptor: Int32, _ token: EventToken) -> Int32 {
-        kmesh_listener_watch(queue.number, descriptor, token.bits)
+        kmesh_listener_watch(queue, descriptor, token.bits)
     }
 
-    func unwatchListener(_ descriptor: Int32) { _ = kmesh_listener_unwatch(queue.number, descriptor) }
+    func unwatchListener(_ descriptor: Int32) { _ = kmesh_listener_unwatch(queue, descriptor) }
 
     /// How many events there are. A negative timeout, in microseconds, waits without end.
     @inline(__always)
     func wait(microseconds: Int) -> Int {
-        let count = unsafe kmesh_stream_wait(queue.number, events, Int32(Self.capacity), microseconds)
+        let count = unsafe kmesh_stream_wait(queue, events, Int32(Self.capacity), microseconds)
         precondition(count >= 0, "waiting for events failed")
         return Int(count)
     }

@@ -61,6 +61,12 @@ enum Streams {
     @inline(__always)
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
+    /// Another name of `descriptor`, or a negative error number.
+    static func duplicate(_ descriptor: Int32) -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy < 0 ? -errno : copy
+    }
+
     /// Closes a descriptor whose number becomes another name of `other`.
     static func replace(_ descriptor: Int32, by other: Int32) { _ = dup2(other, descriptor) }
 

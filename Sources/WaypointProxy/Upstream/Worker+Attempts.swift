@@ -24,7 +24,8 @@ extension Worker {
             }
             switch connect(exchange, endpoint) {
             case .started: return noteAttempt(exchange)
-            case .noDescriptor: return failExchange(exchange, status: 503, .overflow)
+            case .noDescriptor: return waitForDescriptor(exchange)
+            case .noRecord: return failExchange(exchange, status: 503, .overflow)
             case .failed:
                 noteAttempt(exchange)
                 guard tryElsewhere(exchange, endpoint) else { return }
@@ -35,6 +36,7 @@ extension Worker {
     /// An attempt that is not the first. The client may have sent more than there was room for meanwhile: no
     /// event will tell of it again.
     mutating func startLater(_ exchange: Int32) {
+        guard !exchanges[exchange].record.isPassthrough else { return startStream(exchange) }
         startAttempt(exchange)
         resumeReceiving(exchange)
     }
@@ -85,21 +87,21 @@ extension Worker {
     }
 
     enum ConnectResult {
-        case started, failed, noDescriptor
+        case started, failed
+        /// The exchange may wait for one.
+        case noDescriptor
+        /// The worker has as many connections as it may have.
+        case noRecord
     }
 
     mutating func connect(_ exchange: Int32, _ endpoint: Int32) -> ConnectResult {
         telemetry.count(.upstreamConnects)
         let descriptor = open(upstreams.endpoints[endpoint].address)
         guard descriptor >= 0 else {
-            if Streams.isOutOfDescriptors(descriptor) {
-                telemetry.count(.descriptorsExhausted)
-                return .noDescriptor
-            }
-            return .failed
+            return Streams.isOutOfDescriptors(descriptor) ? .noDescriptor : .failed
         }
         let upstream = take(descriptor, .upstream)
-        guard upstream >= 0 else { return .noDescriptor }
+        guard upstream >= 0 else { return .noRecord }
         connections[upstream].endpoint = endpoint
         connections[upstream].phase = .connecting
         upstreamCount += 1
@@ -109,30 +111,6 @@ extension Worker {
         attach(exchange, upstream, endpoint)
         timers.set(upstream, now + options.timeouts.connect * 1000)
         return .started
-    }
-
-    /// A connection that is being made, or a negative error number.
-    mutating func open(_ address: StreamAddress) -> Int32 {
-        let descriptor = Streams.connect(address)
-        guard descriptor < 0, Streams.isOutOfDescriptors(descriptor), giveUpPooled() else {
-            return descriptor
-        }
-        return Streams.connect(address)
-    }
-
-    /// Descriptors are short: some connections that nobody uses are closed for those who wait for one.
-    /// Whether there were any.
-    mutating func giveUpPooled() -> Bool {
-        guard idleUpstreamCount > 0 else { return false }
-        var left = 16
-        for slot in 0..<connectionSlots.highWater
-        where connections[slot].kind == .upstream && connections[slot].phase == .idle {
-            telemetry.count(.poolEvictions)
-            closeUpstream(slot)
-            left -= 1
-            if left == 0 || idleUpstreamCount == 0 { break }
-        }
-        return true
     }
 
     @inline(__always)
@@ -340,8 +318,7 @@ extension Worker {
     private mutating func wait(_ exchange: Int32) {
         let cluster = exchanges[exchange].cluster
         guard upstreams.clusters[cluster].waiting < upstreams.clusters[cluster].maximumWaiting else {
-            telemetry.count(.pendingOverflow)
-            return failExchange(exchange, status: 503, .overflow)
+            return endWaiting(exchange)
         }
         telemetry.count(.pendingRequests)
         exchanges[exchange].phase = .waiting
@@ -357,6 +334,19 @@ extension Worker {
         upstreams.clusters[cluster].lastWaiting = exchange
         upstreams.clusters[cluster].waiting += 1
         armDeadline(exchange)
+    }
+
+    /// Until one is free, or this cluster has a connection to spare.
+    mutating func waitForDescriptor(_ exchange: Int32) {
+        noteShort(exchanges[exchange].cluster)
+        wait(exchange)
+    }
+
+    /// Too many wait, or it has waited for too long.
+    mutating func endWaiting(_ exchange: Int32) {
+        telemetry.count(.pendingOverflow)
+        if exchanges[exchange].record.isPassthrough { return endStream(exchange, .overflow) }
+        failExchange(exchange, status: 503, .overflow)
     }
 
     mutating func stopWaiting(_ exchange: Int32) {
@@ -391,11 +381,18 @@ extension Worker {
         while upstreams.clusters[cluster].firstWaiting >= 0 {
             let isGone = !upstreams.hasCluster(cluster)
             let state = upstreams.clusters[cluster]
-            guard isGone || state.connections < state.maximumConnections || hasPooled(cluster) else { return }
+            if !isGone, !hasPooled(cluster) {
+                guard state.connections < state.maximumConnections else { return }
+                guard !isShort || !spares.isEmpty else { return noteShort(cluster) }
+            }
             let exchange = upstreams.clusters[cluster].firstWaiting
             stopWaiting(exchange)
             startLater(exchange)
         }
+    }
+
+    mutating func serveDueClusters() {
+        while let cluster = dueClusters.popLast() { serveWaiting(cluster) }
     }
 
     private func hasPooled(_ cluster: Int32) -> Bool {
