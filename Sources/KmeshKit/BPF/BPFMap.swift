@@ -65,12 +65,13 @@ public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
     public func contents() throws(MapError) -> MapContents<Key, Value> {
         var contents = MapContents<Key, Value>(entries: [:])
         var chunk = Self.chunk
-        var position: UInt32?
+        // A position is a number in a hash map, and a key in others.
+        var position: [UInt32]?
         while true {
             var keys = [UInt32](repeating: 0, count: chunk * Key.byteCount / 4)
             var values = [UInt32](repeating: 0, count: chunk * Value.byteCount / 4)
             var count = UInt32(chunk)
-            var next: UInt32 = 0
+            var next = [UInt32](repeating: 0, count: Key.byteCount / 4)
             let result = readBatch(from: position, next: &next, keys: &keys, values: &values, count: &count)
             if result == -ENOSPC {
                 // One bucket of the hash has more entries than asked for.
@@ -99,16 +100,14 @@ public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
     private static var chunk: Int { MapFacts.batchSize(bytesPerEntry: Key.byteCount + Value.byteCount) }
 
     private func readBatch(
-        from position: UInt32?, next: inout UInt32, keys: inout [UInt32], values: inout [UInt32],
+        from position: [UInt32]?, next: inout [UInt32], keys: inout [UInt32], values: inout [UInt32],
         count: inout UInt32
     ) -> Int32 {
         guard let position else {
             return unsafe kmesh_bpf_map_lookup_batch(descriptor.number, nil, &next, &keys, &values, &count)
         }
-        return unsafe [position].withUnsafeBufferPointer {
-            unsafe kmesh_bpf_map_lookup_batch(
-                descriptor.number, $0.baseAddress, &next, &keys, &values, &count)
-        }
+        return unsafe kmesh_bpf_map_lookup_batch(
+            descriptor.number, position, &next, &keys, &values, &count)
     }
 
     private func collect(

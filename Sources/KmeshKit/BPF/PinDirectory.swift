@@ -88,7 +88,7 @@ public struct PinDirectory: Sendable {
         for leftover in names where leftover.hasPrefix(prefix) { try unpin(leftover) }
     }
 
-    private func pinnedNames() throws(BPFError) -> [String] {
+    public func pinnedNames() throws(BPFError) -> [String] {
         do throws(Errno) {
             return try Files.list(path)
         } catch {
