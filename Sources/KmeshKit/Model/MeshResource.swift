@@ -41,10 +41,13 @@ public struct Node: Hashable, Sendable {
     public var name: String
     public var region: String
     public var zone: String
+    /// Where kubelet's probes may come from, besides others that the node has.
+    public var addresses: [IPAddress]
 
-    public init(name: String, region: String = "", zone: String = "") {
+    public init(name: String, region: String = "", zone: String = "", addresses: [IPAddress] = []) {
         self.name = name
         self.region = region
         self.zone = zone
+        self.addresses = addresses
     }
 }

@@ -120,8 +120,7 @@ extension MeshTranslator {
         for name in step.nodes.sorted() {
             guard let record = nodes[name], record.object != record.emitted else { continue }
             if let node = record.object {
-                let place = Node(name: name, region: node.region, zone: node.zone)
-                translation.changes.append(.upsert(.node(place)))
+                translation.changes.append(.upsert(.node(node)))
             } else {
                 translation.changes.append(.remove(.node(name)))
             }

@@ -15,7 +15,7 @@ extension Schema {
         return Schema(read: read, ignored: ignored, nested: nested.merging(common) { _, common in common })
     }
 
-    static let node = kind(ignored: "spec status")
+    static let node = kind(read: "status", ignored: "spec")
     static let namespace = kind(ignored: "spec status")
 
     // MARK: Service

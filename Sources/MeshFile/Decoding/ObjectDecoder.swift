@@ -101,7 +101,19 @@ public struct ObjectDecoder {
         let labels = try labels(node["metadata"]?["labels"], "metadata.labels")
         return Kubernetes.Node(
             name: interner.share(name.name), region: labels["topology.kubernetes.io/region"] ?? "",
-            zone: labels["topology.kubernetes.io/zone"] ?? "")
+            zone: labels["topology.kubernetes.io/zone"] ?? "", addresses: try nodeAddresses(node["status"]))
+    }
+
+    /// Of the addresses those that are none but names are left out.
+    private func nodeAddresses(_ status: YAMLNode?) throws(DecodeError) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for element in try status?.present("addresses")?.elements("status.addresses") ?? [] {
+            guard ["InternalIP", "ExternalIP"].contains(element["type"]?.string),
+                let address = element.present("address")
+            else { continue }
+            addresses.append(try address.address("status.addresses[].address"))
+        }
+        return addresses
     }
 }
 
