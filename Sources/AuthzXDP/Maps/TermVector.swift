@@ -43,7 +43,17 @@ public struct TermVector: Sendable {
     }
 
     /// The terms that hold, lowest first.
-    public var bits: [Int] { (0..<Self.capacity).filter { self[$0] } }
+    public var bits: [Int] {
+        var bits: [Int] = []
+        for index in words.indices {
+            var word = words[index]
+            while word != 0 {
+                bits.append(index << 6 + word.trailingZeroBitCount)
+                word &= word - 1
+            }
+        }
+        return bits
+    }
 
     public static func & (left: TermVector, right: TermVector) -> TermVector {
         var both = left

@@ -47,8 +47,10 @@ func maglevTable(_ shares: [TableShare]) -> [UInt32] {
     let size = UInt32(KMESH_TABLE_SLOTS)
     precondition(!shares.isEmpty && shares.count <= Int(size), "a table has between 1 and \(size) endpoints")
     // The permutation of an endpoint: offset, offset + skip, offset + 2 * skip … modulo the prime size.
-    var next = shares.map { UInt32(truncatingIfNeeded: mixed($0.hash ^ 0x6f66_6673_6574) % UInt64(size)) }
-    let skips = shares.map { UInt32(truncatingIfNeeded: mixed($0.hash ^ 0x736b_6970) % UInt64(size - 1)) + 1 }
+    var next = shares.map { UInt32(truncatingIfNeeded: finalized($0.hash ^ 0x6f66_6673_6574) % UInt64(size)) }
+    let skips = shares.map {
+        UInt32(truncatingIfNeeded: finalized($0.hash ^ 0x736b_6970) % UInt64(size - 1)) + 1
+    }
     var table = [UInt32](repeating: 0, count: Int(size))
     for turn in turns(of: slotQuotas(shares.map(\.weight), slots: Int(size))) {
         var slot = next[turn]

@@ -1,7 +1,7 @@
 /// Hashes and random numbers that are the same on every node, in every run and after every restart.
 
 /// The finaliser of SplitMix64: every bit of the input moves every bit of the output.
-func mixed(_ value: UInt64) -> UInt64 {
+package func finalized(_ value: UInt64) -> UInt64 {
     var bits = value
     bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
     bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
@@ -15,7 +15,7 @@ package struct StableHash: Sendable {
     package init() {}
 
     package mutating func combine(_ word: UInt64) {
-        value = mixed(value ^ word) &* 0x100_0000_01b3
+        value = finalized(value ^ word) &* 0x100_0000_01b3
     }
 
     static func of(_ address: IPAddress, port: UInt16) -> UInt64 {
@@ -35,6 +35,6 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 
     public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
-        return mixed(state)
+        return finalized(state)
     }
 }
