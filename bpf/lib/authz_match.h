@@ -129,7 +129,8 @@ static __always_inline void kmesh_hit(struct kmesh_authz_hit *hit, __u64 bits, _
 }
 
 /*
- * Which terms of the block match? Returns 0 always, for it must return a number. A global function, so that the verifier looks at it once and not for all that a caller may know of the flow.
+ * Which terms of the block match? Returns 0 always, for it must return a number. A global function, so that
+ * the verifier looks at it once and not for all that a caller may know of the flow.
  */
 __noinline int kmesh_match_block(struct kmesh_flow *flow, __u32 block_id)
 {

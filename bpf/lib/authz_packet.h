@@ -52,7 +52,7 @@ static __always_inline int kmesh_parse_transport(void *data, void *data_end, __u
 	return KMESH_PACKET_SYN;
 }
 
-/* A later fragment passes, unless it would overwrite the flags that the first one showed. `offset` in 8 bytes. */
+/* A later fragment passes, unless it would cover the flags of the first one. `offset`: 8 bytes each. */
 static __always_inline int kmesh_later_fragment(__u8 protocol, __u16 offset)
 {
 	return protocol == IPPROTO_TCP && offset == 1 ? KMESH_REASON_MALFORMED : KMESH_REASON_FRAGMENT_PASSED;
@@ -152,7 +152,7 @@ static __always_inline int kmesh_parse(void *data, void *data_end, struct kmesh_
 	return KMESH_PACKET_OTHER;
 }
 
-/* Makes the flow of a packet that kmesh_parse has found to be a SYN. Returns false for one that is too short. */
+/* Makes the flow of a packet that kmesh_parse found to be a SYN. Returns false for one that is too short. */
 static __always_inline bool kmesh_make_flow(void *data, void *data_end, const struct kmesh_packet *packet,
 					    struct kmesh_flow *flow)
 {

@@ -4,8 +4,8 @@
  * satisfy. docs/authorization.md says how policies become terms.
  *
  * A term is a conjunction over four dimensions: the source's identity, its address, the destination's address
- * and its port. A block has up to KMESH_AUTHZ_TERMS terms, a bit each; for each dimension one lookup gives the
- * terms that an attribute satisfies, and the AND of all is the terms that match.
+ * and its port. A block has up to KMESH_AUTHZ_TERMS terms, a bit each; for each dimension one lookup gives
+ * the terms that an attribute satisfies, and the AND of all is the terms that match.
  *
  * Views, blocks and what belongs to blocks never change once a destination leads to them, but for entries of
  * identities that no source has yet. An update makes new ones and then turns the destinations over, each in

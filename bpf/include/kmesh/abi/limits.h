@@ -36,8 +36,8 @@ enum {
 	KMESH_UDP_FLOWS_MAX = 65536,
 
 	/*
-	 * Words of 64 terms in a block of authorization: the policies of most workloads fit into one block, and
-	 * its value stays well below a page.
+	 * Words of 64 terms in a block of authorization: the policies of most workloads fit into one block,
+	 * and its value stays well below a page.
 	 */
 	KMESH_AUTHZ_WORDS = 16,
 	KMESH_AUTHZ_TERMS = 64 * KMESH_AUTHZ_WORDS,

@@ -52,8 +52,8 @@ enum kmesh_reason {
 	KMESH_REASON_TLV_SENT = 43,
 
 	/* Authorization: let in. */
-	KMESH_REASON_NOT_RESTRICTED =
-		48, /* no policy protects the destination, or only such that deny others */
+	/* No policy protects the destination, or only such that deny others. */
+	KMESH_REASON_NOT_RESTRICTED = 48,
 	KMESH_REASON_ALLOWED = 49, /* by a policy that allows */
 	KMESH_REASON_PROBE_PASSED = 50, /* kubelet's probe */
 	KMESH_REASON_LOOPBACK_PASSED = 51, /* within the pod */
