@@ -47,10 +47,10 @@ let package = Package(
         library("KmeshYAML", ["CLibYAML"]),
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
-        library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
-        library("KmeshDaemon", ["DualEngine", "KmeshKit", "MeshFile", logging]),
+        library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", logging]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
         program("kmesh-waypoint", ["KmeshKit", "MeshFile", "WaypointProxy", logging]),
@@ -69,7 +69,10 @@ let package = Package(
         tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),
         tests(
             "BPFTests",
-            ["BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit", "KmeshTestSupport"]),
+            [
+                "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit",
+                "KmeshTestSupport",
+            ]),
         tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(

@@ -7,6 +7,7 @@ public actor DualEngine: DataplaneEngine {
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
     private let options: EngineOptions
+    private let authorization: any AuthorizationEnforcer
     private var running: Running?
 
     /// What lives between `start` and `stop`.
@@ -17,8 +18,9 @@ public actor DualEngine: DataplaneEngine {
         var activity = EngineActivity()
     }
 
-    public init(_ options: EngineOptions) {
+    public init(_ options: EngineOptions, _ authorization: any AuthorizationEnforcer) {
         self.options = options
+        self.authorization = authorization
     }
 
     public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
@@ -29,12 +31,14 @@ public actor DualEngine: DataplaneEngine {
         }
         let kernel = try KernelState(options)
         do throws(EngineError) {
+            let notes = try await authorization.start(protecting: workloads)
             running = try steer(by: kernel, workloads)
+            return notes + kernel.keptCapacities(options)
         } catch {
+            try? await authorization.stop(kernel.isAdopted ? .keepPinned : .removeAll)
             kernel.removeUnlessAdopted()
             throw error
         }
-        return kernel.keptCapacities(options)
     }
 
     private func steer(by kernel: KernelState, _ workloads: [LocalWorkload]) throws(EngineError) -> Running {
@@ -54,6 +58,7 @@ public actor DualEngine: DataplaneEngine {
 
     public func enroll(_ workload: LocalWorkload) async throws(EngineError) {
         guard let kernel = running?.kernel else { throw .notStarted }
+        try await authorization.protect(workload)
         let previous = running?.enrolled[workload.id]?.enrolledEntry
         let entry = workload.enrolledEntry
         do throws(MapError) {
@@ -74,6 +79,7 @@ public actor DualEngine: DataplaneEngine {
             throw EngineError(error)
         }
         running?.enrolled[id] = nil
+        try await authorization.release(id)
     }
 
     public func snapshot() async -> EngineSnapshot {
@@ -89,23 +95,27 @@ public actor DualEngine: DataplaneEngine {
     public func verify() async throws -> [Difference] {
         guard let running else { throw EngineError.notStarted }
         return try running.dataplane.verify() + running.kernel.verifyEnrolled(running.enrolled.values)
+            + (await authorization.verify())
     }
 
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
         running = nil
-        guard disposition == .removeAll else { return }
+        guard disposition == .removeAll else { return try await authorization.stop(disposition) }
+        let lock: SharedDescriptor
         do throws(BPFError) {
             let pins = try options.pins()
-            let lock = SharedDescriptor(try pins.lock())
-            defer { withExtendedLifetime(lock) {} }
+            lock = SharedDescriptor(try pins.lock())
             try pins.removeAll()
             for older in try options.olderPins() { try older.removeAll() }
         } catch {
             throw EngineError(error)
         }
+        defer { withExtendedLifetime(lock) {} }
+        try await authorization.stop(disposition)
     }
 
     public func tend() async {
+        await authorization.tend()
         guard running.map({ $0.dataplane.pendingWrites > 0 }) == true else { return }
         let writes = running?.dataplane.retryPending() ?? 0
         running?.activity.writes += UInt64(writes)
@@ -116,10 +126,17 @@ public actor DualEngine: DataplaneEngine {
         var activity = running.activity
         activity.pendingWrites = UInt64(running.dataplane.pendingWrites)
         activity.stall = running.dataplane.stall.map { "\($0)" }
+        activity.add(await authorization.activity())
         return activity
     }
 
-    func apply(_ changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
+    func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
+        // Who may connect is known before anybody is sent there.
+        let refused = await authorization.apply(changes)
+        return refused + steer(by: changes)
+    }
+
+    private func steer(by changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
         let start = ContinuousClock.now
         guard let (rejected, writes) = running?.dataplane.apply(changes) else {
             return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }

@@ -4,6 +4,7 @@ internal import Logging
 
 struct AdminHandler: Sendable {
     let engine: any DataplaneEngine
+    let authorization: any AuthorizationEnforcer
     let enrollment: Enrollment
     let record: DaemonRecord
     let counters: @Sendable () -> AdminCounters
@@ -15,6 +16,9 @@ struct AdminHandler: Sendable {
         case .withdraw(let request): await withdraw(request)
         case .dump(let sections): .dump(await engine.snapshot(), sections)
         case .verify: await verify()
+        case .authorization: .authorization(await authorization.snapshot())
+        case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
+        case .explain(let question): await explain(question)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(
@@ -49,6 +53,24 @@ struct AdminHandler: Sendable {
             return .withdrawn(workloads)
         } catch {
             log.warning("withdrawal refused: \(error)")
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func setEnforcing(_ isEnforcing: Bool) async -> AdminResponse {
+        do throws(EngineError) {
+            try await authorization.setEnforcing(isEnforcing)
+            log.warning("authorization is \(isEnforcing ? "enforced again" : "switched off")")
+            return .authorization(await authorization.snapshot())
+        } catch {
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func explain(_ question: AuthorizationQuestion) async -> AdminResponse {
+        do throws(ExplanationError) {
+            return .explanation(try await authorization.explain(question))
+        } catch {
             return .error(.failed, "\(error)")
         }
     }

@@ -5,12 +5,18 @@ internal import Logging
 public struct Daemon: Sendable {
     private let options: DaemonOptions
     private let engine: any DataplaneEngine
+    private let authorization: any AuthorizationEnforcer
     private let source: any ConfigurationSource
     private let log = Logger(label: "daemon")
 
-    public init(_ options: DaemonOptions, engine: any DataplaneEngine, source: any ConfigurationSource) {
+    /// - Parameter authorization: the one that the engine was given.
+    public init(
+        _ options: DaemonOptions, engine: any DataplaneEngine, authorization: any AuthorizationEnforcer,
+        source: any ConfigurationSource
+    ) {
         self.options = options
         self.engine = engine
+        self.authorization = authorization
         self.source = source
     }
 
@@ -45,7 +51,8 @@ public struct Daemon: Sendable {
             let configuration = ConfigurationApplier(engine, source, record)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
-                engine: engine, enrollment: enrollment, record: record, counters: { server.counters })
+                engine: engine, authorization: authorization, enrollment: enrollment, record: record,
+                counters: { server.counters })
             await configuration.apply(first)
             log.info("ready", metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
             try await withThrowingDiscardingTaskGroup { group in

@@ -1,4 +1,5 @@
 /// Makes the engine of a mode. The only place that asks for the mode.
+internal import AuthzXDP
 internal import DualEngine
 public import KmeshKit
 
@@ -8,12 +9,17 @@ public enum EngineFactory {
 
     /// An engine that is not started yet.
     public static func make(
-        _ mode: EngineMode, _ options: EngineOptions
+        _ mode: EngineMode, _ options: EngineOptions, _ authorization: any AuthorizationEnforcer
     ) throws(EngineError) -> any DataplaneEngine {
         switch mode {
         case .kernelNative: throw .notInThisBuild(mode: mode, available: available)
-        case .dualEngine: return DualEngine(options)
+        case .dualEngine: return DualEngine(options, authorization)
         }
+    }
+
+    /// What every engine enforces policies by.
+    public static func authorization(_ options: EngineOptions) -> any AuthorizationEnforcer {
+        XDPAuthorizer(options)
     }
 }
 
@@ -21,7 +27,7 @@ extension EngineFactory {
     /// The engines of this build, each not started: for removing what any of them left.
     public static func all(_ options: EngineOptions) throws(EngineError) -> [any DataplaneEngine] {
         var engines: [any DataplaneEngine] = []
-        for mode in available { engines.append(try make(mode, options)) }
+        for mode in available { engines.append(try make(mode, options, authorization(options))) }
         return engines
     }
 }

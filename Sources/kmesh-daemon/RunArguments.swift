@@ -31,6 +31,21 @@ struct RunArguments: ParsableArguments {
         help: "How a waypoint is told what was dialed: in a TCP option, in a TLV before the bytes, or both.")
     var waypointMetadata = WaypointMetadata.both
 
+    @Option(help: "Where policies are enforced: on the pod's interface, or where sockets are looked up.")
+    var authzHook = AuthorizationHook.xdp
+
+    @Option(help: "What a denied client sees. [default: drop for xdp; sk-lookup always resets]")
+    var authzDeny: DenialMethod?
+
+    @Option(help: "The verdict on a connection when a part of the policies is missing in the kernel.")
+    var authzDefault = DefaultVerdict.deny
+
+    @Option(help: "Whether kubelet's probes of a pod's declared probe ports pass, or are checked by policy.")
+    var authzProbes = ProbeChoice.pass
+
+    @Option(help: "How the XDP program is attached; auto is generic on a veth and native on other drivers.")
+    var authzXDPMode = XDPMode.auto
+
     @Option(help: "What stays in the kernel when the daemon is told to end.")
     var onExit = ExitChoice.keep
 
@@ -60,6 +75,11 @@ struct RunArguments: ParsableArguments {
     var maxWaypoints = MapCapacities().waypoints
 
     func validate() throws {
+        if authzHook == .socketLookup, authzDeny == .drop {
+            throw ValidationError(
+                "--authz-deny=drop needs --authz-hook=xdp: sk-lookup lets the kernel answer with a reset"
+            )
+        }
         let capacities = [
             ("--max-frontends", maxFrontends), ("--max-services", maxServices),
             ("--max-endpoints", maxEndpoints),
@@ -82,10 +102,13 @@ struct RunArguments: ParsableArguments {
         capacities.tables = maxTables
         capacities.waypoints = maxWaypoints
         let environmentName = ProcessIdentity.environment("NODE_NAME").flatMap { $0.isEmpty ? nil : $0 }
-        let engine = EngineOptions(
+        var engine = EngineOptions(
             nodeName: nodeName ?? environmentName ?? ProcessIdentity.hostName, bpfFileSystemPath: bpfFsPath,
             cgroupPath: cgroupPath, noEndpoint: noEndpoint, waypointMetadata: waypointMetadata,
             capacities: capacities)
+        engine.authorization = AuthorizationOptions(
+            hook: authzHook, denial: authzDeny, defaultVerdict: authzDefault,
+            letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
         return DaemonOptions(
             mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,
@@ -97,7 +120,15 @@ enum ExitChoice: String, ExpressibleByArgument, CaseIterable {
     case keep, remove
 }
 
+enum ProbeChoice: String, ExpressibleByArgument, CaseIterable {
+    case pass, check
+}
+
 extension EngineMode: ExpressibleByArgument {}
+extension AuthorizationHook: ExpressibleByArgument {}
+extension DenialMethod: ExpressibleByArgument {}
+extension DefaultVerdict: ExpressibleByArgument {}
+extension XDPMode: ExpressibleByArgument {}
 extension NoEndpointVerdict: ExpressibleByArgument {}
 extension WaypointMetadata: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

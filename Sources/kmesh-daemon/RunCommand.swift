@@ -21,8 +21,10 @@ struct RunCommand: AsyncParsableCommand {
         do {
             let options = try arguments.options()
             // Made before anything is touched: an engine that is not in this build ends the start here.
-            let engine = try EngineFactory.make(options.mode, options.engine)
-            let daemon = Daemon(options, engine: engine, source: SourceFactory.make(options))
+            let authorization = EngineFactory.authorization(options.engine)
+            let engine = try EngineFactory.make(options.mode, options.engine, authorization)
+            let daemon = Daemon(
+                options, engine: engine, authorization: authorization, source: SourceFactory.make(options))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

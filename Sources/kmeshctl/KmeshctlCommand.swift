@@ -10,8 +10,7 @@ struct KmeshctlCommand: ParsableCommand {
         version: KmeshVersion.current,
         subcommands: [
             EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self,
-            StatusCommand.self,
-            VersionCommand.self,
+            StatusCommand.self, AuthzCommand.self, VersionCommand.self,
         ])
 }
 

@@ -4,14 +4,14 @@ import Testing
 @testable import KmeshKit
 
 @Suite(.enabled(if: Privileges.isRoot, "needs root: loads BPF programs"))
-struct GracePeriodTests {
+struct ProgramBarrierTests {
     /// The program of `slow_test.bpf.c` takes long enough to be caught in the middle.
     @Test(.timeLimit(.minutes(1))) func aProgramThatRunsIsWaitedFor() async throws {
         let object = try testObject("slow_test")
         try object.load()
         let program = SharedDescriptor(try object.program("run_long"))
         let state = try BPFMap<Word, Word>(try object.map("test_state"), name: "test_state")
-        let period = try GracePeriod()
+        let period = try ProgramBarrier()
         // A program keeps its CPU: whoever looks may come too late where there are few.
         for _ in 0..<20 {
             try state.upsert([MapEntry(0, 0)])

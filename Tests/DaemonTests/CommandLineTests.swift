@@ -84,6 +84,34 @@ import Testing
         }
     }
 
+    @Test func authorizationIsShownSwitchedAndExplained() async throws {
+        let daemon = try TestDaemon()
+        try await daemon.whileRunning { daemon async throws in
+            guard let status = try await kmeshctl(daemon, ["authz", "status"]) else { return }
+            #expect(status.output.contains("enforcing            yes\n"), "\(status)")
+            #expect(
+                status.output.contains("AuthorizationPolicy shop/buyers  ALLOW (dry run)  2          7\n"))
+            #expect(status.output.contains("shop/web  10.0.0.1   sk_lookup  1         8081\n"))
+            let json = try await kmeshctl(daemon, ["authz", "status", "-o", "json"])
+            let value = try JSONValue(parsing: json?.output ?? "")
+            #expect(value["endedConnections"]?.integer(Int.self) == 3, "\(String(describing: json))")
+
+            let disabled = try await kmeshctl(daemon, ["authz", "disable"])
+            #expect(disabled?.output == "authorization is switched off\n")
+            #expect(await daemon.authorizer.isEnforcing == false)
+            #expect(try await kmeshctl(daemon, ["authz", "enable"])?.output == "authorization is enforced\n")
+
+            let allowed = try await kmeshctl(daemon, ["authz", "explain", "10.0.0.2", "10.0.0.1", "80"])
+            #expect(allowed?.status == 0 && allowed?.output.hasPrefix("ALLOW  10.0.0.2 -> 10.0.0.1") == true)
+            let denied = try await kmeshctl(daemon, ["authz", "explain", "10.0.0.3", "10.0.0.1", "80"])
+            #expect(denied?.status == 1 && denied?.output.hasPrefix("DENY") == true)
+            let unknown = try await kmeshctl(daemon, ["authz", "explain", "shop/nobody", "10.0.0.1", "80"])
+            #expect(unknown?.status == 1 && unknown?.errors.contains("no pod shop/nobody") == true)
+            let wrong = try await kmeshctl(daemon, ["authz", "explain", "10.0.0", "10.0.0.1", "80"])
+            #expect(wrong?.status == 64, "\(String(describing: wrong))")
+        }
+    }
+
     @Test func saysThatNoDaemonRuns() async throws {
         let daemon = try TestDaemon()
         guard let outcome = try await kmeshctl(daemon, ["status"]) else { return }

@@ -9,6 +9,7 @@ import Testing
 struct TestDaemon {
     let directory: TemporaryDirectory
     let engine = FakeEngine()
+    let authorizer = FakeAuthorizer()
     let source: FakeSource
     var options: DaemonOptions
     let signals: AsyncStream<ProcessSignal>
@@ -26,7 +27,8 @@ struct TestDaemon {
 
     /// Runs until a signal that the test has sent.
     func run() async throws(DaemonError) {
-        try await Daemon(options, engine: engine, source: source).run(signals: signals)
+        try await Daemon(options, engine: engine, authorization: authorizer, source: source)
+            .run(signals: signals)
     }
 
     /// Runs `body` beside the daemon, once it answers, and ends the daemon with SIGTERM.

@@ -6,6 +6,9 @@ public enum AdminRequest: Hashable, Sendable {
     case verify
     case version
     case status
+    case authorization
+    case setEnforcing(Bool)
+    case explain(AuthorizationQuestion)
 }
 
 /// A part of a dump.
@@ -30,6 +33,13 @@ extension AdminRequest {
         case .verify: ["request": "verify"]
         case .version: ["request": "version"]
         case .status: ["request": "status"]
+        case .authorization: ["request": "authorization"]
+        case .setEnforcing(let isEnforcing): ["request": "set-enforcing", "enforcing": .bool(isEnforcing)]
+        case .explain(let question):
+            [
+                "request": "explain", "source": .string(question.source.description),
+                "destination": .string(question.destination.description), "port": JSONValue(question.port),
+            ]
         }
     }
 
@@ -57,9 +67,24 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status":
+        case "verify", "version", "status", "authorization":
             try reader.allow(["request"])
-            self = kind == "verify" ? .verify : kind == "version" ? .version : .status
+            self =
+                switch kind {
+                case "verify": .verify
+                case "version": .version
+                case "status": .status
+                default: .authorization
+                }
+        case "set-enforcing":
+            try reader.allow(["request", "enforcing"])
+            self = .setEnforcing(try reader.bool("enforcing"))
+        case "explain":
+            try reader.allow(["request", "source", "destination", "port"])
+            self = .explain(
+                AuthorizationQuestion(
+                    source: try reader.peer("source"), destination: try reader.peer("destination"),
+                    port: try reader.integer("port")))
         default:
             throw JSONShapeError(
                 path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")
@@ -82,6 +107,15 @@ extension JSONObjectReader {
             throw JSONShapeError(path: "\(path).\(name)", problem: "\"\(text)\" is not namespace/name")
         }
         return pod
+    }
+
+    fileprivate func peer(_ name: String) throws(JSONShapeError) -> AuthorizationQuestion.Peer {
+        let text = try string(name)
+        guard let peer = AuthorizationQuestion.Peer(text) else {
+            throw JSONShapeError(
+                path: "\(path).\(name)", problem: "\"\(text)\" is neither an address nor namespace/name")
+        }
+        return peer
     }
 
     func dumpSections(_ name: String) throws(JSONShapeError) -> Set<DumpSection> {

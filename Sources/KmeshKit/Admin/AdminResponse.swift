@@ -7,6 +7,8 @@ public enum AdminResponse: Hashable, Sendable {
     case differences([Difference])
     case version(VersionReport)
     case status(DaemonStatus)
+    case authorization(AuthorizationSnapshot)
+    case explanation(AuthorizationExplanation)
     case error(AdminFailure)
 }
 
@@ -59,6 +61,8 @@ extension AdminResponse {
         case .version(let report):
             writer.member("version", ["version": .string(report.version), "mode": .string(report.mode)])
         case .status(let status): writer.member("status", status.json)
+        case .authorization(let snapshot): writer.member("authorization", snapshot.json)
+        case .explanation(let explanation): writer.member("explanation", explanation.json)
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -84,6 +88,10 @@ extension AdminResponse {
             self = .version(
                 VersionReport(version: try report.string("version"), mode: try report.string("mode")))
         case "status": self = .status(try DaemonStatus(json: reader.object("status")))
+        case "authorization":
+            self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
+        case "explanation":
+            self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed

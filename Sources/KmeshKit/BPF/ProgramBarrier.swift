@@ -7,7 +7,7 @@ internal import CLinux
 /// RCU, so that every program that could be running uses the new value (`maybe_wait_bpf_programs` in
 /// kernel/bpf/syscall.c). `membarrier(MEMBARRIER_CMD_GLOBAL)` waits for such a period too, but not on a
 /// machine with one CPU, and it is refused where CPUs run without a tick (kernel/sched/membarrier.c).
-public final class GracePeriod: Sendable {
+public final class ProgramBarrier: Sendable {
     private let outer: FileDescriptor
     private let inner: FileDescriptor
 

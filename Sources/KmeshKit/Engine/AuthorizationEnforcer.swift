@@ -20,10 +20,15 @@ public protocol AuthorizationEnforcer: Actor {
     /// Switches enforcement on or off for all workloads, also after a restart.
     func setEnforcing(_ isEnforcing: Bool) async throws(EngineError)
 
+    /// How it has worked so far.
+    func activity() async -> EngineActivity
+
     func snapshot() async -> AuthorizationSnapshot
 
     /// What would happen to a connection, and why.
-    func explain(_ query: AuthorizationQuery) async throws(EngineError) -> AuthorizationExplanation
+    func explain(
+        _ question: AuthorizationQuestion
+    ) async throws(ExplanationError) -> AuthorizationExplanation
 
     /// Compares the kernel's maps with the wanted state.
     func verify() async throws -> [Difference]

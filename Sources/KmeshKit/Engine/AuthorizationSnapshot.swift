@@ -66,6 +66,42 @@ public struct ProtectedWorkload: Hashable, Sendable {
     }
 }
 
+/// What somebody asks: may this one connect to that one?
+public struct AuthorizationQuestion: Hashable, Sendable {
+    public enum Peer: Hashable, Sendable, CustomStringConvertible {
+        case address(IPAddress)
+        case pod(PodName)
+
+        /// An address, or `namespace/name` of a pod.
+        public init?(_ text: String) {
+            if let address = IPAddress(text) {
+                self = .address(address)
+            } else if let pod = PodName(text) {
+                self = .pod(pod)
+            } else {
+                return nil
+            }
+        }
+
+        public var description: String {
+            switch self {
+            case .address(let address): "\(address)"
+            case .pod(let pod): "\(pod)"
+            }
+        }
+    }
+
+    public var source: Peer
+    public var destination: Peer
+    public var port: UInt16
+
+    public init(source: Peer, destination: Peer, port: UInt16) {
+        self.source = source
+        self.destination = destination
+        self.port = port
+    }
+}
+
 /// A connection that somebody asks about.
 public struct AuthorizationQuery: Hashable, Sendable {
     public var source: IPAddress

@@ -23,6 +23,15 @@ public struct EngineActivity: Hashable, Sendable {
         self.stall = stall
     }
 
+    /// Adds what a part of the engine has done for the same configurations.
+    public mutating func add(_ part: EngineActivity) {
+        writes += part.writes
+        latestWrites += part.latestWrites
+        latestDuration += part.latestDuration
+        pendingWrites += part.pendingWrites
+        stall = stall ?? part.stall
+    }
+
     var json: JSONValue {
         [
             "applied": JSONValue(applied), "writes": JSONValue(writes),

@@ -10,6 +10,7 @@ public struct EngineOptions: Hashable, Sendable {
     public var noEndpoint: NoEndpointVerdict
     public var waypointMetadata: WaypointMetadata
     public var capacities: MapCapacities
+    public var authorization = AuthorizationOptions()
 
     public init(
         nodeName: String, bpfFileSystemPath: String = "/sys/fs/bpf", cgroupPath: String,

@@ -126,11 +126,11 @@ extension FrontendSnapshot {
 }
 
 extension ReasonCount {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         ["number": JSONValue(number), "name": .string(name), "count": JSONValue(count)]
     }
 
-    fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
+    init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
             number: try reader.integer("number"), name: try reader.string("name"),
             count: try reader.integer("count"))
@@ -138,14 +138,14 @@ extension ReasonCount {
 }
 
 extension MapSnapshot {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         [
             "name": .string(name), "capacity": JSONValue(capacity), "entries": JSONValue(entries),
             "evictions": JSONValue(evictions), "bytes": JSONValue(bytes),
         ]
     }
 
-    fileprivate init(json reader: JSONObjectReader) throws(JSONShapeError) {
+    init(json reader: JSONObjectReader) throws(JSONShapeError) {
         self.init(
             name: try reader.string("name"), capacity: try reader.integer("capacity"),
             entries: try reader.optionalInteger("entries"),

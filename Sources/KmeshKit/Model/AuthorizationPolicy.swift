@@ -27,7 +27,7 @@ public enum PolicyAction: String, Hashable, Sendable, CaseIterable {
     case deny = "DENY"
 }
 
-public struct PolicyKey: Hashable, Sendable, CustomStringConvertible {
+public struct PolicyKey: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable {
         case authorization = "AuthorizationPolicy"
         case peerAuthentication = "PeerAuthentication"
@@ -43,7 +43,21 @@ public struct PolicyKey: Hashable, Sendable, CustomStringConvertible {
         self.name = name
     }
 
+}
+
+extension PolicyKey: LosslessStringConvertible {
+    /// `AuthorizationPolicy default/reviews`.
     public var description: String { "\(kind.rawValue) \(namespace)/\(name)" }
+
+    public init?(_ description: String) {
+        let words = description.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        guard words.count == 2, let kind = Kind(rawValue: String(words[0])),
+            let slash = words[1].firstIndex(of: "/")
+        else { return nil }
+        self.init(
+            kind, namespace: String(words[1][..<slash]),
+            name: String(words[1][words[1].index(after: slash)...]))
+    }
 }
 
 extension PolicyKey: Comparable {

@@ -1,8 +1,6 @@
-internal import KmeshKit
-
 /// The kernel's refusals as the daemon shows them.
 extension EngineError {
-    init(_ error: BPFError) {
+    public init(_ error: BPFError) {
         self =
             switch error {
             case .failed(let what, .notPermitted):
@@ -18,7 +16,7 @@ extension EngineError {
             }
     }
 
-    init(_ error: MapError) {
+    public init(_ error: MapError) {
         self =
             switch error.operation {
             case .read: .mapReadFailed(name: error.map, errno: error.errno)

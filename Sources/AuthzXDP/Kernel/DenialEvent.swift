@@ -1,0 +1,31 @@
+internal import CKmeshABI
+internal import KmeshKit
+
+/// `struct kmesh_authz_event`: a connection that was kept out, or would have been.
+struct DenialEvent: Sendable {
+    let source: SocketAddress
+    let destination: SocketAddress
+    let reason: VerdictReason?
+    /// 0: no single one.
+    let policyID: UInt32
+    /// Events before it that the program did not write.
+    let suppressed: UInt32
+
+    init(_ event: kmesh_authz_event) {
+        source = SocketAddress(IPAddress(event.source), event.source_port)
+        destination = SocketAddress(IPAddress(event.destination), event.destination_port)
+        reason = VerdictReason(rawValue: event.reason)
+        policyID = event.policy_id
+        suppressed = event.suppressed
+    }
+}
+
+extension IPAddress {
+    fileprivate init(_ address: kmesh_address) {
+        let words = address.words
+        let part = { (high: UInt32, low: UInt32) in
+            UInt64(UInt32(bigEndian: high)) << 32 | UInt64(UInt32(bigEndian: low))
+        }
+        self.init(high: part(words.0, words.1), low: part(words.2, words.3))
+    }
+}
