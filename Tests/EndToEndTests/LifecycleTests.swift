@@ -109,7 +109,7 @@ final class LifecycleTests {
     }
 
     @Test func changedMapsAreFoundByVerifyAndRepairedByARestart() throws {
-        let pins = try PinDirectory(root: "\(node.directory)/bpf", name: "dual-engine-v2")
+        let pins = try PinDirectory(root: "\(node.directory)/bpf", name: "dual-engine-v3")
         guard let pin = try pins.open("km_endpoint") else {
             Issue.record("km_endpoint is not pinned in \(pins.path)")
             return

@@ -7,6 +7,7 @@ probe.py direct ADDRESS PORT [TIMES]      to the service, then with the same soc
                                           first without connect, then connected and dissolved
 probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
 probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered
+probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed
 probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
 An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
 """
@@ -135,6 +136,21 @@ def hold(address, port, seconds=1):
             answers += 1
             time.sleep(0.05)
     report(answers=answers)
+
+
+def connects(address, port, seconds=1):
+    connected, failures = 0, 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket(family(address), socket.SOCK_STREAM) as stream:
+            stream.settimeout(2)
+            try:
+                stream.connect((address, port))
+                connected += 1
+            except OSError:
+                failures += 1
+        time.sleep(0.002)
+    report(connected=connected, failed=failures)
 
 
 def sticky(address, port, seconds=1):

@@ -5,6 +5,9 @@ internal import Glibc
 extension SandboxNode {
     public var meshFile: String { "\(directory)/mesh.yaml" }
 
+    /// The network namespace of the node itself, which its pods' interfaces lead to.
+    public var nodeNamespace: String { "\(directory)/netns/_node" }
+
     /// The daemon's status, with numbers as text.
     public func status() throws -> [String: String] {
         let outcome = try control("status", "-o", "json")
