@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 
 from l4maps import L4Maps
@@ -20,7 +21,7 @@ def require():
 
 
 class Daemon:
-    def __init__(self, place, network, name, mesh):
+    def __init__(self, place, network, name, mesh, *arguments):
         require()
         self._place, self._network, self._name = place, network, name
         self.log = f"daemon-{name}.log"
@@ -33,10 +34,10 @@ class Daemon:
         self._process = start(place, network.node, [
             RELEASE / "kmesh-daemon", "--mode", "dual-engine", "--mesh-file", mesh,
             "--bpf-fs-path", self._bpffs, "--cgroup2-path", self._cgroup, "--admin-socket", self._socket,
-            "--state-dir", place.directory / f"state-{name}", "--node-name", "bench",
+            "--state-dir", place.directory / f"state-{name}", "--node-name", "bench", *arguments,
         ], log=self.log)
 
-    def wait_for(self, service_address):
+    def wait_for(self, service_address=None):
         """Until the mesh is applied, as the daemon says and the kernel shows. Seconds since the start."""
         deadline = time.monotonic() + PATIENCE_S
         maps, why = None, "the mesh is not applied"
@@ -45,7 +46,8 @@ class Daemon:
                 raise CannotMeasure(f"the daemon {self._name} ended: {tail(self._place, self.log)}")
             try:
                 maps = maps or self.maps()
-                if maps.service_id(service_address) and self.status()["updates"] > 0:
+                is_there = service_address is None or maps.service_id(service_address)
+                if is_there and self.status()["updates"] > 0:
                     maps.close()
                     return time.monotonic() - self.started
             except CannotMeasure as error:
@@ -64,13 +66,22 @@ class Daemon:
     def maps(self):
         return L4Maps(self.pins)
 
-    def enroll(self, namespace, address):
+    @property
+    def bpffs(self):
+        return self._bpffs
+
+    def enroll(self, namespace, address, pod="bench/client"):
         """Steers the namespace's clients that run in `client_cgroup`."""
-        self._control("enroll", "--pod", "bench/client", "--uid", f"client-{self._name}",
+        self._control("enroll", "--pod", pod, "--uid", f"client-{self._name}",
                       "--netns", path(namespace), "--address", address, "--cgroup", self.client_cgroup)
 
     def status(self):
         return json.loads(self._control("status", "-o", "json"))
+
+    def explain(self, source, destination, port):
+        """What the daemon says of a connection; `kmeshctl` ends with 1 for a denial, which is no error here."""
+        words = [RELEASE / "kmeshctl", "authz", "explain", "--admin-socket", self._socket, source, destination, port]
+        return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False).stdout
 
     def _control(self, verb, *words):
         return command(RELEASE / "kmeshctl", verb, "--admin-socket", self._socket, *words)

@@ -15,7 +15,7 @@ def _mapped(address):
 class L4Maps:
     def __init__(self, pins):
         self._frontends = PinnedMap(pins / "km_frontend", 20, 8)
-        self._services = PinnedMap(pins / "km_service", 4, 24)
+        self._services = PinnedMap(pins / "km_service", 4, 28)
         self._slots = PinnedMap(pins / "km_slot", 12, 8)
         self._endpoints = PinnedMap(pins / "km_endpoint", 8, 24)
 

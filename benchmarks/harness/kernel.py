@@ -4,11 +4,13 @@ import ctypes
 import errno
 import os
 import platform
+import struct
 
 from place import CannotMeasure
 
 SYSCALL = {"x86_64": 321, "aarch64": 280}
-MAP_LOOKUP_ELEM, OBJ_GET, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, ENABLE_STATS = 1, 7, 13, 15, 32
+MAP_LOOKUP_ELEM, PROG_LOAD, OBJ_GET, PROG_TEST_RUN, PROG_GET_FD_BY_ID = 1, 5, 7, 10, 13
+OBJ_GET_INFO_BY_FD, ENABLE_STATS = 15, 32
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -24,6 +26,18 @@ class _Element(ctypes.Structure):
 
 class _Query(ctypes.Structure):
     _fields_ = [("fd", ctypes.c_uint32), ("length", ctypes.c_uint32), ("answer", ctypes.c_uint64)]
+
+
+class _TestRun(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_uint32), ("result", ctypes.c_uint32), ("size_in", ctypes.c_uint32),
+                ("size_out", ctypes.c_uint32), ("bytes_in", ctypes.c_uint64), ("bytes_out", ctypes.c_uint64),
+                ("repeat", ctypes.c_uint32), ("duration", ctypes.c_uint32), ("hook_size_in", ctypes.c_uint32),
+                ("hook_size_out", ctypes.c_uint32), ("hook_in", ctypes.c_uint64), ("hook_out", ctypes.c_uint64)]
+
+
+class _Load(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_uint32), ("count", ctypes.c_uint32), ("instructions", ctypes.c_uint64),
+                ("license", ctypes.c_uint64), ("log", ctypes.c_uint32 * 6), ("name", ctypes.c_char * 16)]
 
 
 class _Number(ctypes.Structure):
@@ -81,6 +95,24 @@ def program_of_link(path):
         return _bpf(PROG_GET_FD_BY_ID, _Number(program), f"open the program {program} of {path}")
     finally:
         os.close(link)
+
+
+def test_run(program, packet=b"", hook=b"", repeat=1):
+    """(result, nanoseconds of one run) of a program on a packet, or on the struct of its hook."""
+    packet_in = ctypes.create_string_buffer(packet, len(packet)) if packet else None
+    hook_in = ctypes.create_string_buffer(hook, len(hook)) if hook else None
+    run = _TestRun(program, 0, len(packet), 0, ctypes.addressof(packet_in) if packet else 0, 0, repeat, 0,
+                   len(hook), 0, ctypes.addressof(hook_in) if hook else 0, 0)
+    _bpf(PROG_TEST_RUN, run, "run a program")
+    return run.result, run.duration
+
+
+def load_empty_xdp():
+    """A program that lets every packet pass: what the test run itself costs."""
+    XDP, XDP_PASS = 6, 2
+    code = ctypes.create_string_buffer(struct.pack("=BBhi", 0xb7, 0, 0, XDP_PASS) + struct.pack("=BBhi", 0x95, 0, 0, 0))
+    text = ctypes.create_string_buffer(b"GPL")
+    return _bpf(PROG_LOAD, _Load(XDP, 2, ctypes.addressof(code), ctypes.addressof(text)), "load a program")
 
 
 def fields(descriptor):
