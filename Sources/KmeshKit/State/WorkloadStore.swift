@@ -17,6 +17,11 @@ public struct WorkloadStore: Sendable {
 
     public func memberCount(of service: ServiceKey) -> Int { members[service]?.count ?? 0 }
 
+    /// Calls `body` with every workload, in no order.
+    public func forEach(_ body: (Workload) -> Void) {
+        for case let workload? in records { body(workload) }
+    }
+
     /// Calls `body` with every workload that serves `service`, in no order.
     public func forEachMember(of service: ServiceKey, _ body: (Workload) -> Void) {
         guard let handles = members[service] else { return }

@@ -14,6 +14,12 @@ struct ByteWriter: ~Copyable {
         hasOverflowed = false
     }
 
+    /// Takes back what was appended after the first `length` bytes.
+    mutating func truncate(to length: Int) {
+        precondition(length >= 0 && length <= count, "only what is there can be taken back")
+        count = length
+    }
+
     @inline(__always)
     mutating func append(_ byte: UInt8) {
         guard hasRoom(1) else { return }
