@@ -27,6 +27,7 @@ struct ConfigurationBuilder: Sendable {
 
     private(set) var services: [ServiceKey: Service] = [:]
     private(set) var workloads = WorkloadStore()
+    private var authorization: AuthorizationBuilder
     private var routes: [RouteConfigurationKey: RouteConfiguration] = [:]
     private var clusterBuilder: ClusterBuilder
 
@@ -46,6 +47,7 @@ struct ConfigurationBuilder: Sendable {
         clusterBuilder = ClusterBuilder(
             locality: Locality(node: options.nodeName), limits: options.limits)
         targets = TargetPlacement(scope: options.waypoint)
+        authorization = AuthorizationBuilder(waypoint: options.waypoint, names: names)
     }
 
     /// Takes `changes` as one step. Everything that a source hands out is taken.
@@ -55,12 +57,14 @@ struct ConfigurationBuilder: Sendable {
         for change in changes { note(change, in: &step) }
         for key in step.services.sorted() { rebuildClusters(of: key, &step) }
         rebuildTables(&step)
+        authorization.prepare(workloads)
         place(step)
         if !step.backends.isEmpty { names.set(clusters: clusterNumbers.keys) }
         version += 1
         return WaypointConfiguration(
             version: version, clusters: clusters, tables: tables, targets: targets.index,
-            plainTable: tableNumbers[HostTable.key])
+            plainTable: tableNumbers[HostTable.key],
+            authorization: authorization.configuration())
     }
 
     /// What a step concerns.
@@ -76,6 +80,8 @@ struct ConfigurationBuilder: Sendable {
         var routes: Set<RouteConfigurationKey> = []
         /// The names or ports of services changed.
         var touchesHosts = false
+        /// Policies that waypoints enforce changed.
+        var touchesPolicies = false
     }
 
     private mutating func note(_ change: ResourceChange<MeshResource>, in step: inout Step) {
@@ -83,18 +89,25 @@ struct ConfigurationBuilder: Sendable {
         case .upsert(.service(let service)): note(services[service.key], service, service.key, &step)
         case .remove(.service(let key)): note(services[key], nil, key, &step)
         case .upsert(.workload(let workload)):
-            targets.note(waypointOf: workloads[workload.uid]?.waypoint, becomes: workload.waypoint)
+            let old = workloads[workload.uid]
+            targets.note(waypointOf: old?.waypoint, becomes: workload.waypoint)
+            authorization.note(old, becomes: workload)
             step.workloads.append(workload.uid)
             step.services.formUnion(workloads.upsert(workload))
         case .remove(.workload(let uid)):
             targets.note(waypointOf: workloads[uid]?.waypoint, becomes: nil)
+            authorization.note(workloads[uid], becomes: nil)
             step.workloads.append(uid)
             step.services.formUnion(workloads.remove(uid: uid))
         case .upsert(.node(let node)) where node.name == options.nodeName:
             move(to: Locality(region: node.region, zone: node.zone, node: node.name), &step)
         case .remove(.node(let name)) where name == options.nodeName:
             move(to: Locality(node: name), &step)
-        case .upsert(.node), .remove(.node), .upsert(.policy), .remove(.policy): break
+        case .upsert(.node), .remove(.node): break
+        case .upsert(.policy(let policy)):
+            if authorization.set(policy, for: policy.key) { step.touchesPolicies = true }
+        case .remove(.policy(let key)):
+            if authorization.set(nil, for: key) { step.touchesPolicies = true }
         case .upsert(.routes(let configuration)):
             guard routes.updateValue(configuration, forKey: configuration.key) != configuration else {
                 return
@@ -175,8 +188,9 @@ extension ConfigurationBuilder {
         }
         let hosts = HostTable(namespace: options.namespace, clusterDomain: options.clusterDomain)
         if step.touchesHosts || !step.routes.isEmpty || !step.backends.isEmpty {
-            let configuration = hosts.configuration(services: services, routes: routes)
+            let (configuration, owners) = hosts.hosts(services: services, routes: routes)
             if configuration.virtualHosts.isEmpty { remove(HostTable.key) } else { install(configuration) }
+            authorization.setOwners(ofHosts: owners)
         }
     }
 
@@ -202,14 +216,27 @@ extension ConfigurationBuilder {
         var keys = step.changedServices
         for case .service(let key, _) in step.routes { keys.insert(key) }
         keys.formUnion(targets.takeTurnedServices())
+        var uids = step.workloads
+        if step.touchesPolicies {
+            // Numbers of sets are new.
+            keys.formUnion(services.keys)
+            uids += targets.placedWorkloads
+        }
         // Sorted: of two with one address the same comes first each time.
         for key in keys.sorted() {
-            targets.place(services[key], key) { backend in
+            let policies = authorization.policies(of: services[key])
+            targets.place(services[key], key, policies: policies) { backend in
                 TargetPlacement.Numbers(
                     cluster: clusterNumbers[backend],
                     table: tableNumbers[.service(backend.service, port: backend.port)])
             }
         }
-        for uid in step.workloads { targets.place(workloads[uid], uid: uid) }
+        for uid in uids {
+            targets.place(
+                workloads[uid], uid: uid, policies: authorization.policies(of: workloads[uid]))
+        }
+        if step.touchesPolicies || !keys.isEmpty || authorization.hasNewHosts {
+            authorization.protectHosts(of: services) { backend in clusterNumbers[backend] }
+        }
     }
 }

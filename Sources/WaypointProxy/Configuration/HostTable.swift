@@ -8,13 +8,30 @@ struct HostTable: Sendable {
 
     static let key = RouteConfigurationKey.gateway(namespace: "", name: "plain", listener: "")
 
-    /// The routes of a Gateway's hosts come before those that a service's name leads to.
-    func configuration(
-        services: [ServiceKey: Service], routes: [RouteConfigurationKey: RouteConfiguration]
-    ) -> RouteConfiguration {
-        var hosts: [VirtualHost] = []
+    /// Whose a host is: a service port's, or that of Gateways.
+    struct Owner: Hashable, Sendable {
+        var backend: BackendReference?
+        var gateways: [PolicyTarget] = []
+    }
+
+    /// Hosts with their owners, by number.
+    private struct Hosts {
+        var list: [VirtualHost] = []
+        var owners: [Owner] = []
         var places: [DomainPattern: Int] = [:]
-        addGateways(routes, to: &hosts, &places)
+
+        mutating func append(_ host: VirtualHost, _ owner: Owner) {
+            list.append(host)
+            owners.append(owner)
+        }
+    }
+
+    /// The routes of a Gateway's hosts come before those that a service's name leads to.
+    func hosts(
+        services: [ServiceKey: Service], routes: [RouteConfigurationKey: RouteConfiguration]
+    ) -> (configuration: RouteConfiguration, owners: [Owner]) {
+        var hosts = Hosts()
+        addGateways(routes, to: &hosts)
         let sorted = services.values.filter { !$0.tcpPorts.isEmpty }.sorted { left, right in
             // Of two services with one name, that of the own namespace is meant.
             let own = (left.key.namespace == namespace, right.key.namespace == namespace)
@@ -24,26 +41,31 @@ struct HostTable: Sendable {
         for isShort in [false, true] {
             for service in sorted {
                 let names = isShort ? shortNames(of: service) : [service.key.hostname.lowercased()]
-                add(service, names, routes, to: &hosts, &places)
+                add(service, names, routes, to: &hosts)
             }
         }
-        return RouteConfiguration(key: Self.key, virtualHosts: hosts)
+        return (RouteConfiguration(key: Self.key, virtualHosts: hosts.list), hosts.owners)
     }
 
     /// Hosts of several Gateways are tried in the order of the Gateways' names.
     private func addGateways(
-        _ routes: [RouteConfigurationKey: RouteConfiguration], to hosts: inout [VirtualHost],
-        _ places: inout [DomainPattern: Int]
+        _ routes: [RouteConfigurationKey: RouteConfiguration], to hosts: inout Hosts
     ) {
         let gateways = routes.values.filter { !$0.key.isOfService }
         for gateway in gateways.sorted(by: { $0.key.description < $1.key.description }) {
+            guard case .gateway(let namespace, let name, _) = gateway.key else { continue }
+            let owner = PolicyTarget.gateway(namespace: namespace, name: name)
             for host in gateway.virtualHosts {
                 for domain in host.domains {
-                    if let place = places[domain] {
-                        hosts[place].routes += host.routes
+                    if let place = hosts.places[domain] {
+                        hosts.list[place].routes += host.routes
+                        if !hosts.owners[place].gateways.contains(owner) {
+                            hosts.owners[place].gateways.append(owner)
+                        }
                     } else {
-                        places[domain] = hosts.count
-                        hosts.append(VirtualHost(domains: [domain], routes: host.routes))
+                        hosts.places[domain] = hosts.list.count
+                        hosts.append(
+                            VirtualHost(domains: [domain], routes: host.routes), Owner(gateways: [owner]))
                     }
                 }
             }
@@ -52,12 +74,11 @@ struct HostTable: Sendable {
 
     private func add(
         _ service: Service, _ names: [String],
-        _ routes: [RouteConfigurationKey: RouteConfiguration], to hosts: inout [VirtualHost],
-        _ places: inout [DomainPattern: Int]
+        _ routes: [RouteConfigurationKey: RouteConfiguration], to hosts: inout Hosts
     ) {
-        let free = names.filter { places[.exact($0)] == nil }
+        let free = names.filter { hosts.places[.exact($0)] == nil }
         guard !free.isEmpty else { return }
-        for name in free { places[.exact(name)] = hosts.count }
+        for name in free { hosts.places[.exact(name)] = hosts.list.count }
         let ports = service.tcpPorts
         guard let standard = ports.first(where: { $0.applicationProtocol != .tcp }) ?? ports.first else {
             return
@@ -66,7 +87,9 @@ struct HostTable: Sendable {
             var domains = free.map { DomainPattern.exact("\($0):\(port.port)") }
             if port == standard { domains += free.map { .exact($0) } }
             let backend = BackendReference(service: service.key, port: port.port)
-            hosts.append(VirtualHost(domains: domains, routes: self.routes(of: backend, service, routes)))
+            hosts.append(
+                VirtualHost(domains: domains, routes: self.routes(of: backend, service, routes)),
+                Owner(backend: backend))
         }
     }
 

@@ -41,12 +41,24 @@ struct StableNumbers<Key: Hashable & Sendable>: Sendable {
 final class StatisticNames: Sendable {
     private let routes = Mutex(StableNumbers<String>())
     private let clusters = Mutex<[BackendReference]>([])
+    private let policies: Mutex<StableNumbers<String>>
+
+    init() {
+        var numbers = StableNumbers<String>()
+        let none = numbers.number(of: "none")
+        precondition(none == PolicySet.noPolicy, "the first name is that of no policy")
+        policies = Mutex(numbers)
+    }
 
     func number(ofRoute name: String) -> Int32 { routes.withLock { $0.number(of: name) } }
+
+    /// `name` is that of a policy with its namespace.
+    func number(ofPolicy name: String) -> Int32 { policies.withLock { $0.number(of: name) } }
 
     func set(clusters names: [BackendReference]) { clusters.withLock { $0 = names } }
 
     /// By number.
     var routeNames: [String] { routes.withLock { $0.keys } }
     var clusterNames: [BackendReference] { clusters.withLock { $0 } }
+    var policyNames: [String] { policies.withLock { $0.keys } }
 }

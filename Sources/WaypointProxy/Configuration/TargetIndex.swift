@@ -4,6 +4,8 @@ internal import KmeshKit
 struct TargetIndex: Sendable {
     /// By number; `vacant` where one was removed.
     private(set) var targets: [Target] = []
+    /// Of services' ports, by the targets' numbers.
+    private var addresses: [[SocketAddress]] = []
     private var free: [Int32] = []
     private var backends: [BackendReference: Int32] = [:]
     private var services = ClaimTable<SocketAddress>()
@@ -21,7 +23,7 @@ struct TargetIndex: Sendable {
     /// `addresses` may be empty: a listener may belong to a service that nobody can dial.
     @discardableResult
     mutating func insert(_ target: Target, at addresses: [SocketAddress]) -> Int32 {
-        let number = place(target)
+        let number = place(target, at: addresses)
         if case .service(let backend) = target.kind { backends[backend] = number }
         for address in addresses {
             services.claim(address, for: number)
@@ -32,7 +34,7 @@ struct TargetIndex: Sendable {
 
     @discardableResult
     mutating func insert(workload target: Target, at addresses: [IPAddress]) -> Int32 {
-        let number = place(target)
+        let number = place(target, at: [])
         for address in addresses { workloads.claim(address, for: number) }
         return number
     }
@@ -62,19 +64,27 @@ struct TargetIndex: Sendable {
     /// `nil` also where several addresses share the form.
     func find(shortForm: UInt32) -> Int32? { shortForms.soleOwner(of: shortForm) }
 
+    /// What the short form of an address of the target stands for.
+    func address(ofShortForm short: UInt32, target number: Int32) -> SocketAddress? {
+        addresses[Int(number)].first { DestinationHash.of($0) == short }
+    }
+
     func find(_ backend: BackendReference) -> Int32? { backends[backend] }
 
     private mutating func vacate(_ number: Int32) {
         targets[Int(number)] = Self.vacant
+        addresses[Int(number)] = []
         free.append(number)
     }
 
-    private mutating func place(_ target: Target) -> Int32 {
+    private mutating func place(_ target: Target, at addresses: [SocketAddress]) -> Int32 {
         if let number = free.popLast() {
             targets[Int(number)] = target
+            self.addresses[Int(number)] = addresses
             return number
         }
         targets.append(target)
+        self.addresses.append(addresses)
         return Int32(targets.count - 1)
     }
 }

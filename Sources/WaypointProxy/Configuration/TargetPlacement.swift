@@ -7,6 +7,12 @@ struct TargetPlacement: Sendable {
         var table: Int32?
     }
 
+    private struct PlacedWorkload {
+        var number: Int32
+        var addresses: [IPAddress]
+        var policies: Int32
+    }
+
     private struct PlacedPort {
         var number: Int32
         var target: Target
@@ -21,7 +27,7 @@ struct TargetPlacement: Sendable {
     /// Only what asks for this waypoint is a target; `nil`: everything.
     private let scope: ServiceKey?
     private var services: [ServiceKey: [PlacedPort]] = [:]
-    private var workloads: [String: (number: Int32, addresses: [IPAddress])] = [:]
+    private var workloads: [String: PlacedWorkload] = [:]
     /// How many name a service as their waypoint. It is no target then: its traffic would come back.
     private var waypoints: [ServiceKey: Int] = [:]
     /// Services that became a waypoint, or are none any more.
@@ -49,8 +55,10 @@ struct TargetPlacement: Sendable {
         return turned
     }
 
-    /// Makes the index say what `service` is; `nil`: it is gone.
-    mutating func place(_ service: Service?, _ key: ServiceKey, numbers: (BackendReference) -> Numbers) {
+    /// Makes the index say what `service` is; `nil`: it is gone. `policies` is the number of its set.
+    mutating func place(
+        _ service: Service?, _ key: ServiceKey, policies: Int32, numbers: (BackendReference) -> Numbers
+    ) {
         let old = services[key] ?? []
         var new: [PlacedPort] = []
         for port in service?.tcpPorts ?? [] {
@@ -58,7 +66,7 @@ struct TargetPlacement: Sendable {
             let found = numbers(backend)
             let target = Target(
                 kind: .service(backend), applicationProtocol: port.applicationProtocol,
-                cluster: found.cluster ?? -1, table: found.table)
+                cluster: found.cluster ?? -1, table: found.table, policies: policies)
             new.append(PlacedPort(number: -1, target: target, addresses: addresses(of: service, port)))
         }
         for port in old where !new.contains(where: port.isAtPlace(of:)) {
@@ -80,18 +88,28 @@ struct TargetPlacement: Sendable {
         return Set(service.addresses).sorted().map { SocketAddress($0, port.port) }
     }
 
+    /// By uid: those that are targets.
+    var placedWorkloads: [String] { Array(workloads.keys) }
+
     /// Only workloads with a waypoint of their own are targets by their addresses.
-    mutating func place(_ workload: Workload?, uid: String) {
+    mutating func place(_ workload: Workload?, uid: String, policies: Int32) {
         let old = workloads[uid]
         let addresses = workload.map { isTarget($0) ? $0.addresses : [] } ?? []
-        if old?.addresses ?? [] == addresses { return }
+        let target = Target(
+            kind: .workload(uid: uid), applicationProtocol: .detect, cluster: -1, table: nil,
+            policies: policies)
+        if let old, old.addresses == addresses {
+            if old.policies != policies { index.replace(old.number, with: target) }
+            workloads[uid]?.policies = policies
+            return
+        }
         if let old { index.remove(workload: old.number, from: old.addresses) }
         guard !addresses.isEmpty else {
             workloads[uid] = nil
             return
         }
-        let target = Target(kind: .workload(uid: uid), applicationProtocol: .detect, cluster: -1, table: nil)
-        workloads[uid] = (index.insert(workload: target, at: addresses), addresses)
+        let number = index.insert(workload: target, at: addresses)
+        workloads[uid] = PlacedWorkload(number: number, addresses: addresses, policies: policies)
     }
 
     private func isTarget(_ service: Service) -> Bool {

@@ -11,17 +11,55 @@ final class WaypointConfiguration: Sendable {
     let targets: TargetIndex
     /// The table for listeners that belong to no service: by host name. `nil`: every request gets 404.
     let plainTable: Int32?
+    /// `nil` without policies.
+    let authorization: AuthorizationConfiguration?
 
     init(
         version: UInt64, clusters: [ClusterConfiguration?], tables: [RouteTable], targets: TargetIndex,
-        plainTable: Int32?
+        plainTable: Int32?, authorization: AuthorizationConfiguration? = nil
     ) {
         self.version = version
         self.clusters = clusters
         self.tables = tables
         self.targets = targets
         self.plainTable = plainTable
+        self.authorization = authorization
     }
+}
+
+/// Who may send requests, and to what.
+final class AuthorizationConfiguration: Sendable {
+    /// Rises when other policies are in force, or the same ones for other targets.
+    let version: UInt64
+    /// By number; the numbers hold within this configuration only.
+    let sets: [PolicySet]
+    /// By the numbers of the plain table's hosts; empty where no policy protects any of them.
+    let hosts: [Protection]
+    /// `nil` where no policy asks for identities.
+    let identities: IdentityIndex?
+    /// In the order of their keys.
+    let policies: [AuthorizationPolicy]
+
+    init(
+        version: UInt64, sets: [PolicySet], hosts: [Protection], identities: IdentityIndex?,
+        policies: [AuthorizationPolicy]
+    ) {
+        self.version = version
+        self.sets = sets
+        self.hosts = hosts
+        self.identities = identities
+        self.policies = policies
+    }
+}
+
+/// What protects something that requests go to.
+struct Protection: Hashable, Sendable {
+    /// The number of the set of policies; -1 for none.
+    var policies: Int32 = -1
+    /// Where requests without a route of their own go; -1 for nowhere.
+    var cluster: Int32 = -1
+    /// The service's port; 0 is the one that was dialed.
+    var port: UInt16 = 0
 }
 
 /// The endpoints of one TCP port of a service, and how to choose among them.
@@ -72,4 +110,12 @@ struct Target: Hashable, Sendable {
     var cluster: Int32
     /// Routes of the service port; `nil`: all requests go to `cluster`.
     var table: Int32?
+    /// The number of the set of policies that protect it; -1 for none.
+    var policies: Int32 = -1
+
+    var protection: Protection {
+        var protection = Protection(policies: policies, cluster: cluster)
+        if case .service(let backend) = kind { protection.port = backend.port }
+        return protection
+    }
 }
