@@ -16,7 +16,7 @@ import Testing
         #expect(
             lines == [
                 #"[2026-11-23T11:59:59.995Z] "GET /a?b=c HTTP/1.1" 200 - 7 1234 5 3 "-" "curl/8" "id-1" "#
-                    + #""reviews:9080" "10.0.0.1:8080""#
+                    + #""reviews:9080" "10.0.0.1:8080" "-""#
             ])
     }
 
@@ -33,6 +33,27 @@ import Testing
         #expect(line["duration"]?.integer() == 5)
         #expect(line["upstream_host"] == .null)
         #expect(line["request_id"] == .null)
+        #expect(line["response_code_details"] == .null)
+    }
+
+    @Test(arguments: [AccessLogFormat.text, .json])
+    func detailsNameAPolicy(format: AccessLogFormat) throws {
+        let details =
+            "rbac_access_denied_matched_policy[ns[\(String(repeating: "n", count: 63))]-policy["
+            + String(repeating: "p", count: 253) + "]-rule[0]]"
+        let lines = try logged(format) { log, telemetry in
+            let long = String(repeating: "\u{1}", count: 5000)
+            let entry = begin(&log, telemetry, path: "/" + long, userAgent: "x", authority: "y")
+            log.finish(
+                entry, record(), upstream: nil, details: Array(details.utf8), now: noon, telemetry)
+        }
+        #expect(lines.count == 1)
+        if format == .json {
+            let line = try JSONValue(parsing: try #require(lines.first))
+            #expect(line["response_code_details"]?.string == details)
+        } else {
+            #expect(lines[0].hasSuffix(" \"\(details)\""))
+        }
     }
 
     @Test(arguments: [AccessLogFormat.text, .json])
@@ -68,7 +89,7 @@ import Testing
             (record.isPassthrough, record.status, record.upstreamDuration) = (true, 0, 0)
             log.finish(entry, record, upstream: endpoint, now: noon, telemetry)
         }
-        #expect(lines[0].contains(#""- - -" 0 - 7 1234 5 - "-" "-" "-" "-" "10.0.0.1:8080""#))
+        #expect(lines[0].contains(#""- - -" 0 - 7 1234 5 - "-" "-" "-" "-" "10.0.0.1:8080" "-""#))
     }
 
     @Test func aLogThatIsOffKeepsNothing() {

@@ -149,10 +149,12 @@ import Testing
                 Array(text.utf8).span, limits: HeadLimits(line: 1000, head: 1000, fields: 10), into: &head,
                 fields: fields)
             #expect(verdict == .complete)
-            let route = table.route(head, fields, in: Array(text.utf8).span)
+            let bytes = Array(text.utf8)
+            let number = table.host(of: head, in: bytes.span)
+            let route = table.route(number, head, fields, in: bytes.span)
             guard route >= 0 else { return nil }
-            let number = try #require(table.routes[Int(route)].backends.first?.cluster)
-            return built.clusters[Int(number)]?.backend.port
+            let cluster = try #require(table.routes[Int(route)].backends.first?.cluster)
+            return built.clusters[Int(cluster)]?.backend.port
         }
         #expect(try port("reviews") == 9080)
         #expect(try port("Reviews:9080") == 9080)

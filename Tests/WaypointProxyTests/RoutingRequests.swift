@@ -40,7 +40,8 @@ struct RoutedRequest: Sendable {
             _ = append("\r\n")
         }
         head.fieldCount = Int32(headers.count)
-        let number = table.route(head, fields, in: bytes.span)
+        let found = table.host(of: head, in: bytes.span)
+        let number = table.route(found, head, fields, in: bytes.span)
         return number < 0 ? nil : table.routes[Int(number)].name
     }
 

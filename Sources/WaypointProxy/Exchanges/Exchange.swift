@@ -79,6 +79,9 @@ struct Exchange: SlotRecord {
     var outputEnd: Int32 = 0
     /// The entry of the access log; -1 without one.
     var log: Int32 = -1
+    /// What policies said, when they refused it, and the set that they are in.
+    var verdict = PolicyVerdict()
+    var policies: Int32 = -1
     var record = ExchangeRecord()
 
     var nextFree: Int32 {

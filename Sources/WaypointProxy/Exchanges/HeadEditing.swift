@@ -32,18 +32,18 @@ extension Worker {
     }
 
     /// Where the client connected to, as it sees it: what was conveyed, if something was.
-    private func dialedAddress(_ slot: Int32) -> SocketAddress {
+    func dialedAddress(_ slot: Int32) -> SocketAddress {
         let flags = connections[slot].flags
-        if flags.contains(.hasDestination), !flags.contains(.hasShortForm) {
+        if flags.contains(.hasShortForm), findTarget(slot) {
+            let short = UInt32(truncatingIfNeeded: destinations[slot].low)
+            let target = connections[slot].target
+            let address = configurations.latest.targets.address(ofShortForm: short, target: target)
+            if let address { return address }
+        } else if flags.contains(.hasDestination) {
             return destinations[slot].socketAddress
         }
-        let local = Streams.localAddress(connections[slot].descriptor)?.socketAddress
-        guard let local else { return SocketAddress(IPAddress(high: 0, low: 0), 80) }
-        // The short form names a port of a service, and no address.
-        guard flags.contains(.hasShortForm), findTarget(slot) else { return local }
-        let target = configurations.latest.targets.targets[Int(connections[slot].target)]
-        guard case .service(let backend) = target.kind else { return local }
-        return SocketAddress(local.address, backend.port)
+        return Streams.localAddress(connections[slot].descriptor)?.socketAddress
+            ?? SocketAddress(IPAddress(high: 0, low: 0), 80)
     }
 
     /// Puts the head that goes to the client before the body's first bytes. Whether it fits.
@@ -79,13 +79,17 @@ extension Worker {
         return flags.contains(.isOld) ? .keepAlive : .stays
     }
 
-    /// Fills the writer with an answer without a body.
+    /// Fills the writer with an answer without a body, but for what clients know the refusals of policies by.
     mutating func writeAnswer(_ exchange: Int32, status: UInt16) {
         let isHead = exchanges[exchange].flags.contains(.isHead)
+        let isRefusal = exchanges[exchange].record.reason == .policyDenied
+        let body: StaticString = isRefusal ? "RBAC: access denied" : ""
+        if !isHead { exchanges[exchange].record.bytesSent = Int64(body.utf8CodeUnitCount) }
         let connection: ResponseEditing.Connection =
             keepsClient(exchange) ? connection(exchanges[exchange].flags) : .close
         writer.clear()
-        writeReply(status: status, requestIsHead: isHead, connection: connection, into: &writer)
+        writeReply(
+            status: status, body: body, requestIsHead: isHead, connection: connection, into: &writer)
     }
 
     /// Fills the writer with a redirect. `range` is where the request's head is.
@@ -142,8 +146,8 @@ extension Worker {
         let endpoint = exchanges[exchange].endpoint
         let address = endpoint >= 0 ? upstreams.endpoints[endpoint].address.socketAddress : nil
         accessLog.finish(
-            exchanges[exchange].log, exchanges[exchange].record, upstream: address, now: WallClock.now(),
-            telemetry)
+            exchanges[exchange].log, exchanges[exchange].record, upstream: address,
+            details: denialDetails(exchange), now: WallClock.now(), telemetry)
     }
 }
 

@@ -26,7 +26,9 @@ extension Worker {
         }
         switch resolve(slot) {
         case .table(let table): follow(exchange, slot, head, table)
-        case .cluster(let cluster): forward(exchange, slot, head, to: cluster)
+        case .cluster(let cluster):
+            if configurations.isProtected, refuses(exchange, slot, head, host: -1) { return }
+            forward(exchange, slot, head, to: cluster)
         case .nowhere(let reason): failExchange(exchange, status: reason == .noRoute ? 404 : 503, reason)
         }
     }
@@ -51,8 +53,12 @@ extension Worker {
         let configuration = configurations[exchanges[exchange].snapshot]
         let routes = configuration.tables[Int(table)]
         let range = Int(connections[slot].start)..<Int(connections[slot].ready)
+        let host = buffers[connections[slot].buffer].read(range) { bytes in
+            routes.host(of: head, in: bytes)
+        }
+        if configurations.isProtected, refuses(exchange, slot, head, host: host) { return }
         let number = buffers[connections[slot].buffer].read(range) { bytes in
-            routes.route(head, fields, in: bytes)
+            routes.route(host, head, fields, in: bytes)
         }
         guard number >= 0 else { return failExchange(exchange, status: 404, .noRoute) }
         exchanges[exchange].table = table

@@ -10,6 +10,8 @@ struct ConfigurationHistory {
     private(set) var epoch: UInt32 = 1
     /// For each listener, the target that everything belongs to; -1 without one.
     private(set) var listenerTargets: [Int32] = []
+    /// Whether the latest has policies.
+    private(set) var isProtected = false
     private let listeners: [WorkerListener]
 
     init(_ configuration: WaypointConfiguration, listeners: [WorkerListener]) {
@@ -57,6 +59,7 @@ struct ConfigurationHistory {
     }
 
     private mutating func findTargets(_ configuration: WaypointConfiguration) {
+        isProtected = configuration.authorization != nil
         listenerTargets = listeners.map { listener in
             guard case .servicePort(let backend) = listener.specification.kind else { return -1 }
             return configuration.targets.find(backend) ?? -1

@@ -30,6 +30,8 @@ extension Worker {
 
     private mutating func configure(_ configuration: WaypointConfiguration) {
         telemetry.count(.configurationsTaken)
+        let hasNewPolicies =
+            configuration.authorization?.version != configurations.latest.authorization?.version
         configurations.replace(with: configuration)
         let removed = upstreams.apply(configuration.clusters)
         for endpoint in removed.endpoints {
@@ -43,6 +45,7 @@ extension Worker {
             noteDue(cluster)
         }
         for cluster in removed.clusters where upstreams.clusters[cluster].waiting > 0 { noteDue(cluster) }
+        if hasNewPolicies { endForbiddenStreams() }
     }
 
     private mutating func drain() {

@@ -30,6 +30,10 @@ struct Worker: ~Copyable {
     var writer: ByteWriter
     /// Conveyed destinations, by the numbers of the connections that have one.
     let destinations: Slab<StreamAddress>
+    /// Who clients are, by the numbers of the connections for which that was asked.
+    let sources: Slab<KnownSource>
+    /// Policies under trial that would have denied what is being decided on.
+    var trials: [Int32] = []
     let scratch: ByteChunk
 
     /// Microseconds of the monotonic clock, read once for each turn.
@@ -77,6 +81,7 @@ struct Worker: ~Copyable {
         fields = Slab(capacity: limits.fields)
         writer = ByteWriter(capacity: Int(BufferPool.largeCapacity))
         destinations = Slab(capacity: capacity)
+        sources = Slab(capacity: capacity)
         scratch = ByteChunk(capacity: 4096)
         logCapacity = min(parts.capacity, 8192)
         accessLog = AccessLog(.off, to: nil, capacity: logCapacity)

@@ -96,15 +96,16 @@ struct AccessLog: ~Copyable {
     }
 
     /// Writes the line of an exchange that ends `now`, and frees its entry.
+    /// `details` are those of the response code, empty for none.
     mutating func finish(
-        _ number: Int32, _ record: ExchangeRecord, upstream: SocketAddress?, now: WallClock,
-        _ telemetry: borrowing WorkerTelemetry
+        _ number: Int32, _ record: ExchangeRecord, upstream: SocketAddress?, details: [UInt8] = [],
+        now: WallClock, _ telemetry: borrowing WorkerTelemetry
     ) {
         guard number >= 0 else { return }
         defer { release(number) }
         stamp.move(to: now, minus: record.duration)
-        write(number, record, upstream, limit: Self.entrySize)
-        if line.hasOverflowed { write(number, record, upstream, limit: Self.shortText) }
+        write(number, record, upstream, details, limit: Self.entrySize)
+        if line.hasOverflowed { write(number, record, upstream, details, limit: Self.shortText) }
         if pending.upperBound + line.count > buffer.capacity { flush(telemetry) }
         guard pending.upperBound + line.count <= buffer.capacity else {
             telemetry.count(.accessLogDropped)
@@ -182,19 +183,20 @@ struct AccessLog: ~Copyable {
 // Lines.
 extension AccessLog {
     private mutating func write(
-        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, limit: Int
+        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, _ details: [UInt8], limit: Int
     ) {
         line.clear()
         switch format {
         case .off: return
-        case .text: writeText(number, record, upstream, limit)
-        case .json: writeJSON(number, record, upstream, limit)
+        case .text: writeText(number, record, upstream, details, limit)
+        case .json: writeJSON(number, record, upstream, details, limit)
         }
         line.append(UInt8(ascii: "\n"))
     }
 
     private mutating func writeText(
-        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, _ limit: Int
+        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, _ details: [UInt8],
+        _ limit: Int
     ) {
         line.append("[")
         line.append(stamp.text)
@@ -225,11 +227,14 @@ extension AccessLog {
         }
         line.append(" \"")
         if let upstream { line.append(Array(upstream.description.utf8)) } else { line.append("-") }
+        line.append("\" \"")
+        if details.isEmpty { line.append("-") } else { AccessLogEscape.text(details.span, to: &line) }
         line.append("\"")
     }
 
     private mutating func writeJSON(
-        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, _ limit: Int
+        _ number: Int32, _ record: ExchangeRecord, _ upstream: SocketAddress?, _ details: [UInt8],
+        _ limit: Int
     ) {
         line.append("{\"start_time\":\"")
         line.append(stamp.text)
@@ -251,7 +256,8 @@ extension AccessLog {
         line.append(decimal: UInt64(record.status))
         line.append(",\"response_flags\":\"")
         line.append(record.reason.flag)
-        line.append("\"")
+        line.append("\",\"response_code_details\":")
+        appendJSON(details)
         let numbers: [(StaticString, Int64)] = [
             (",\"bytes_received\":", record.bytesReceived), (",\"bytes_sent\":", record.bytesSent),
             (",\"duration\":", record.duration / 1000),
@@ -301,6 +307,13 @@ extension AccessLog {
         }
         let isCut = entries[number].cut & 1 << UInt8(text.rawValue) != 0 || count < Int(range.count)
         if isCut { line.append("…") }
+    }
+
+    private mutating func appendJSON(_ details: [UInt8]) {
+        if details.isEmpty { return line.append("null") }
+        line.append("\"")
+        AccessLogEscape.json(details.span, to: &line)
+        line.append("\"")
     }
 
     private mutating func appendJSON(_ text: AccessLogText, of number: Int32, _ limit: Int) {

@@ -47,12 +47,15 @@ enum ExchangeReason: UInt8, BitwiseCopyable, CaseIterable {
     /// A destination that is no frontend of the mesh.
     case unknownDestination
     case badMetadata
+    /// Authorization policies refuse it.
+    case policyDenied
     case draining
     case internalFault
 
     var flag: StaticString {
         switch self {
-        case .completed, .answered: "-"
+        // Envoy has no flag for policies either: the details name them.
+        case .completed, .answered, .policyDenied: "-"
         case .badRequest: "DPE"
         case .noRoute: "NR"
         case .noCluster: "NC"

@@ -12,6 +12,9 @@ struct WorkerTelemetry: ~Copyable {
     private var last: Int32 = 0
     private let counters: Slab<Int64>
     private let refusals: Slab<UInt64>
+    /// By the numbers of policies; they grow with the policies that there have been.
+    private var denials: [UInt64] = []
+    private var trialDenials: [UInt64] = []
 
     /// `seriesLimit` is how many kinds of exchange are told apart; a power of two.
     init(seriesLimit: Int32 = 16_384) {
@@ -34,6 +37,16 @@ struct WorkerTelemetry: ~Copyable {
     func value(of counter: WorkerCounter) -> Int64 { counters[Int32(counter.rawValue)] }
 
     func count(_ refusal: HTTPRefusal) { refusals[Int32(refusal.rawValue)] &+= 1 }
+
+    mutating func count(denialBy policy: Int32) { Self.count(policy, in: &denials) }
+
+    /// A policy under trial would have denied.
+    mutating func count(trialDenialBy policy: Int32) { Self.count(policy, in: &trialDenials) }
+
+    private static func count(_ policy: Int32, in counts: inout [UInt64]) {
+        while counts.count <= Int(policy) { counts.append(0) }
+        counts[Int(policy)] &+= 1
+    }
 
     /// Counts an exchange that has ended.
     mutating func record(_ record: ExchangeRecord) {
@@ -70,6 +83,7 @@ struct WorkerTelemetry: ~Copyable {
         }
         for counter in WorkerCounter.allCases { snapshot.add(value(of: counter), to: counter) }
         for refusal in HTTPRefusal.allCases { snapshot.add(refusals[Int32(refusal.rawValue)], to: refusal) }
+        snapshot.add(denials: denials, trials: trialDenials)
         return snapshot
     }
 

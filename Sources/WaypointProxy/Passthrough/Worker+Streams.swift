@@ -19,6 +19,10 @@ extension Worker {
         // While the first bytes were awaited, another configuration may have come.
         guard findTarget(slot) else { return endStream(exchange, .unknownDestination) }
         let target = configurations.latest.targets.targets[Int(connections[slot].target)]
+        if target.policies >= 0, refusesStream(exchange, slot, target.protection, isNew: true) {
+            exchanges[exchange].record.cluster = target.cluster
+            return endStream(exchange, .policyDenied)
+        }
         if case .workload = target.kind {
             guard connections[slot].flags.contains(.hasDestination) else {
                 return endStream(exchange, .unknownDestination)

@@ -50,15 +50,20 @@ final class RouteTable: Sendable {
         hasPorts = builder.hasPorts
     }
 
-    /// The number of the first route that the request matches; -1 when there is none: 404.
-    func route(
-        _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, in bytes: Span<UInt8>
-    ) -> Int32 {
+    /// The number of the request's host in the source; -1 when it has none: 404.
+    @inline(__always)
+    func host(of head: RequestHead, in bytes: Span<UInt8>) -> Int32 {
         var host: Int32 = -1
         if hasPorts, head.authority.count > head.host.count {
             host = index.namedHost(bytes, head.authority.range)
         }
-        if host < 0 { host = index.host(bytes, head.host.range) }
+        return host < 0 ? index.host(bytes, head.host.range) : host
+    }
+
+    /// The number of the host's first route that the request matches; -1 when there is none: 404.
+    func route(
+        _ host: Int32, _ head: RequestHead, _ fields: borrowing Slab<HeaderField>, in bytes: Span<UInt8>
+    ) -> Int32 {
         if host < 0 { return -1 }
         if head.path.isEmpty {
             return index.route(host, path: RouteIndex.root.span, 0..<1, head, fields, bytes)

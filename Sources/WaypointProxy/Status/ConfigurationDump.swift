@@ -6,6 +6,7 @@ struct ConfigurationDump: StatusBody {
         case head
         case clusters(Int)
         case tables(Int)
+        case policies(Int)
         case done
     }
 
@@ -45,6 +46,13 @@ struct ConfigurationDump: StatusBody {
                 if !table.source.virtualHosts.isEmpty { append(table.source.json, to: &piece) }
                 stage = .tables(number + 1)
             case .tables:
+                piece += "],\"policies\":[".utf8
+                isFirst = true
+                stage = .policies(0)
+            case .policies(let number) where number < policies.count:
+                append(policies[number].json, to: &piece)
+                stage = .policies(number + 1)
+            case .policies:
                 piece += "]}\n".utf8
                 stage = .done
                 return piece
@@ -54,6 +62,8 @@ struct ConfigurationDump: StatusBody {
         }
         return piece
     }
+
+    private var policies: [AuthorizationPolicy] { configuration.authorization?.policies ?? [] }
 
     private mutating func append(_ value: JSONValue, to piece: inout [UInt8]) {
         if !isFirst { piece.append(UInt8(ascii: ",")) }

@@ -15,6 +15,7 @@ struct MetricsExposition {
         var writer = MetricsWriter()
         writeRequests(snapshot, to: &writer)
         writeStreams(snapshot, to: &writer)
+        writePolicies(snapshot, to: &writer)
         writeCounters(snapshot, to: &writer)
         writeConfiguration(to: &writer)
         writeProcess(to: &writer)
@@ -103,6 +104,21 @@ struct MetricsExposition {
                 ]
                 writer.sample("kmesh_waypoint_\(name)", target, value(totals))
             }
+        }
+    }
+
+    /// `none` stands for what no policy that allows did allow.
+    private func writePolicies(_ snapshot: TelemetrySnapshot, to writer: inout MetricsWriter) {
+        let policies = names.policyNames
+        let denied = "kmesh_waypoint_authorization_denied_total"
+        writer.family(denied, .counter, "Requests and streams that a policy denied.")
+        for (number, policy) in policies.enumerated() {
+            writer.sample(denied, [("policy", policy)], snapshot.denials(by: number))
+        }
+        let trial = "kmesh_waypoint_authorization_trial_denied_total"
+        writer.family(trial, .counter, "Requests and streams that a policy under trial would have denied.")
+        for (number, policy) in policies.enumerated().dropFirst() {
+            writer.sample(trial, [("policy", policy)], snapshot.trialDenials(by: number))
         }
     }
 

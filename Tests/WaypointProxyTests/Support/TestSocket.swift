@@ -1,4 +1,5 @@
 /// A client's or server's end of a connection in tests: waits, but never for ever.
+import Glibc
 import KmeshKit
 
 @testable import WaypointProxy
@@ -23,6 +24,21 @@ final class TestSocket {
         let descriptor = Streams.connect(StreamAddress(address))
         guard descriptor >= 0 else { throw Errno(-descriptor) }
         self.init(descriptor)
+    }
+
+    /// From an IPv4 address of this machine.
+    convenience init(to address: SocketAddress, from source: IPAddress) throws(Errno) {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(AF_INET, kind, 0)
+        guard descriptor >= 0 else { throw Errno(errno) }
+        self.init(descriptor)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        var result = unsafe withUnsafe(source, 0) { unsafe bind(descriptor, $0, size) }
+        guard result == 0 else { throw Errno(errno) }
+        result = unsafe withUnsafe(address.address, address.port) {
+            unsafe Glibc.connect(descriptor, $0, size)
+        }
+        guard result == 0 || errno == EINPROGRESS else { throw Errno(errno) }
     }
 
     deinit { close() }
@@ -116,6 +132,19 @@ final class TestSocket {
 
     /// Whether the peer closes without a byte more.
     func isClosed() throws -> Bool { try receive().isEmpty }
+}
+
+/// Lends a socket's address to a system call.
+private func withUnsafe(
+    _ address: IPAddress, _ port: UInt16, _ body: (UnsafePointer<sockaddr>) -> Int32
+) -> Int32 {
+    var raw = sockaddr_in()
+    raw.sin_family = sa_family_t(AF_INET)
+    raw.sin_port = port.bigEndian
+    raw.sin_addr.s_addr = address.v4Bits.bigEndian
+    return unsafe withUnsafePointer(to: &raw) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0) }
+    }
 }
 
 func pause(_ duration: Duration) {
