@@ -105,6 +105,7 @@ struct PolicyGenerator {
         var match = RequestMatch()
         match.hosts = texts(4, Self.hosts)
         match.methods = texts(3, Self.methods)
+        match.remoteBlocks = patterns(8) { Self.block($0.pick(Self.blocks)) }
         match.paths = texts(3, Self.paths)
         for _ in 0..<(below(3) == 0 ? 1 + below(2) : 0) {
             let name = pick(["x-a", "x-b", "host"])

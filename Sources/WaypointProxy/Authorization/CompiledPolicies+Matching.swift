@@ -102,8 +102,10 @@ extension CompiledPolicies {
             holdsForIdentity(match, subject.identity)
         else { return false }
         guard match.asksRequest else { return true }
+        // Nobody's word on the source is believed but that of trusted proxies, whose it is then.
         return holds(match.methods, bytes, head.method.range) && holds(match.paths, path, 0..<path.count)
-            && holds(match.hosts, host, bytes) && holds(match.headers, head, fields, bytes)
+            && holds(match.remoteBlocks, subject.source) && holds(match.hosts, host, bytes)
+            && holds(match.headers, head, fields, bytes)
     }
 
     // MARK: Connections

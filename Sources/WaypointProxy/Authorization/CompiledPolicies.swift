@@ -31,6 +31,7 @@ struct CompiledPolicies: Sendable {
         var principals = Choice()
         var accounts = Choice()
         var sourceBlocks = Choice()
+        var remoteBlocks = Choice()
         var destinationBlocks = Choice()
         var ports = Choice()
         var hosts = Choice()
@@ -130,6 +131,7 @@ struct CompiledPolicies: Sendable {
         if seesRequests, let request = match.request {
             compiled.asksRequest = true
             compiled.isVoid = !request.absent.any.isEmpty
+            compiled.remoteBlocks = choice(request.remoteBlocks)
             compiled.hosts = choice(request.hosts)
             compiled.methods = choice(request.methods)
             compiled.paths = choice(request.paths)

@@ -68,7 +68,9 @@ extension Worker {
         exchanges[exchange].backendDeadline = 0
         exchanges[exchange].wakeTime = 0
         guard connections[slot].phase == .body, connections[slot].buffer >= 0 else { return }
+        let body = connections[slot].ready
         if case .complete = frameRequest(exchange, slot) { completeRequest(exchange, slot) }
+        exchanges[exchange].record.bytesReceived += Int64(connections[slot].ready - body)
     }
 
     func keepsClient(_ exchange: Int32) -> Bool {

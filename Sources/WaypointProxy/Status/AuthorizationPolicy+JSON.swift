@@ -48,6 +48,7 @@ extension PolicyMatch {
         add("destinationBlocks", destinationBlocks) { "\($0)" }
         add("destinationPorts", destinationPorts) { "\($0)" }
         if let request {
+            add("remoteBlocks", request.remoteBlocks) { "\($0)" }
             add("hosts", request.hosts) { $0.text }
             add("methods", request.methods) { $0.text }
             add("paths", request.paths) { $0.text }

@@ -17,16 +17,17 @@ final class RunningWaypoint {
     static let port: UInt16 = 18080
     static let statusPort: UInt16 = 18021
 
-    /// A successor has the address and the folder of `predecessor`.
+    /// A successor has the address and the folder of `predecessor`. `objects` are more documents of YAML.
     init(
-        endpoints: [SocketAddress], flags: [String] = [], predecessor: RunningWaypoint? = nil
+        endpoints: [SocketAddress], flags: [String] = [], objects: String = "",
+        predecessor: RunningWaypoint? = nil
     ) throws {
         address =
             predecessor?.address
             ?? IPAddress(v4: 0x7f00_0000 | UInt32.random(in: 0x10_0000...0xff_fffe))
         folder = try predecessor?.folder ?? TemporaryDirectory()
         logPath = "\(folder.path)/log-\(UInt32.random(in: 0...UInt32.max))"
-        try Self.writeMesh(endpoints, in: folder)
+        try Self.writeMesh(endpoints, objects, in: folder)
         let log = try FileDescriptor.openLog(logPath)
         let arguments = [
             "--mesh-file", "\(folder.path)/mesh.yaml", "--listen", "\(address):\(Self.port)",
@@ -47,8 +48,10 @@ final class RunningWaypoint {
 
     func connect() throws -> TestSocket { try TestSocket(to: place) }
 
-    /// One service, `web`, at port 80.
-    static func writeMesh(_ endpoints: [SocketAddress], in folder: TemporaryDirectory) throws {
+    /// One service, `web`, at port 80, and what `objects` says.
+    static func writeMesh(
+        _ endpoints: [SocketAddress], _ objects: String = "", in folder: TemporaryDirectory
+    ) throws {
         var text = """
             apiVersion: networking.istio.io/v1
             kind: ServiceEntry
@@ -64,6 +67,7 @@ final class RunningWaypoint {
         for endpoint in endpoints {
             text += "  - {address: \(endpoint.address), ports: {http: \(endpoint.port)}}\n"
         }
+        if !objects.isEmpty { text += "---\n\(objects)" }
         try Files.replace("\(folder.path)/mesh.yaml", with: Array(text.utf8))
     }
 
