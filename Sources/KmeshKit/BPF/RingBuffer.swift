@@ -64,7 +64,7 @@ extension Span<UInt8> {
 
 /// The shared memory: a page with the reader's position, a page with the writers', and the records. These are
 /// there twice in a row, so that one that wraps around is in one piece.
-@safe private struct RingMemory: ~Copyable {
+@safe private final class RingMemory {
     struct Record {
         /// Bytes of what the program wrote.
         let size: Int
