@@ -28,7 +28,7 @@ sim: deps ## Run the simulation, with a seed of its own or SEED=
 
 fuzz-smoke: deps ## Fuzz what reads bytes from the network, for seconds; KMESH_FUZZ_ITERATIONS= for longer
 	swift build --build-tests
-	KMESH_FUZZ_ITERATIONS=$${KMESH_FUZZ_ITERATIONS:-400000} scripts/test 'WaypointProxyTests.Fuzz'
+	KMESH_FUZZ_ITERATIONS=$${KMESH_FUZZ_ITERATIONS:-400000} scripts/test 'WaypointProxyTests.Fuzz|BPFTests.AuthorizationFuzz'
 
 fmt: ## Format the Swift and C sources
 	@scripts/install-deps lint
@@ -50,7 +50,7 @@ bench: ## Measure SUITE= beside its peers (root)
 
 gate: ## Check what a request costs where the machine does not matter: instructions, allocations, memory (root)
 	@scripts/install-deps build gate
-	swift build -c release --product kmesh-waypoint
+	swift build -c release
 	@benchmarks/run waypoint --gate
 
 clean: ## Remove all build output

@@ -1,8 +1,9 @@
 public import KmeshKit
 
-/// A restart: what an earlier run left in the maps stays in force until the first configuration is applied, and
-/// becomes part of what is wanted as far as it is the same. Numbers come from what they stand for, so that the
-/// same things have the same numbers again; everything found under a number is compared all the same.
+/// A restart: what an earlier run left in the maps stays in force until the first configuration is applied,
+/// and becomes part of what is wanted as far as it is the same. Numbers come from what they stand for, so
+/// that the same things have the same numbers again; everything found under a number is compared all the
+/// same.
 
 extension AuthorizationDataplane {
     /// Reads the maps as an earlier run left them.
@@ -31,8 +32,8 @@ extension AuthorizationDataplane {
         }
     }
 
-    /// The number under which an earlier run left the block, if what it left is the block, but for entries that
-    /// can be added and taken away while programs read it.
+    /// The number under which an earlier run left the block, if what it left is the block, but for entries
+    /// that can be added and taken away while programs read it.
     mutating func claim(_ compiled: CompiledBlock) -> UInt32? {
         guard leftovers.isOpen else { return nil }
         for id in HashedIDs.candidates(compiled.definition.stableHash) {

@@ -19,28 +19,32 @@ extension AuthorizationDataplane {
     /// more room.
     private static var failureLimit: Int { 128 }
 
-    /// Decides which of the changes come into force, and prepares what has to be written. All of them, if that
-    /// is possible; otherwise as many as can be found by halving.
-    mutating func plan(_ units: [Unit]) {
+    /// Decides which of the changes come into force, and prepares what has to be written. All of them, if
+    /// that is possible, also by removing first what nothing leads to; otherwise as many as can be found by
+    /// halving.
+    mutating func plan(_ units: [Unit], _ update: inout AuthorizationUpdate) {
         var failures = 0
-        plan(units[...], &failures)
+        plan(units[...], &failures, &update)
         prune()
     }
 
-    private mutating func plan(_ units: ArraySlice<Unit>, _ failures: inout Int) {
+    private mutating func plan(
+        _ units: ArraySlice<Unit>, _ failures: inout Int, _ update: inout AuthorizationUpdate
+    ) {
         guard !units.isEmpty else { return }
         do throws(Shortage) {
             try attempt(units)
             for unit in units { accept(unit) }
         } catch {
             failures += 1
+            if failures == 1, sweep(&update) > 0 { return plan(units, &failures, &update) }
             guard units.count > 1, failures < Self.failureLimit else {
                 for unit in units { refuse(unit, error.reason) }
                 return
             }
             let middle = units.startIndex + units.count / 2
-            plan(units[..<middle], &failures)
-            plan(units[middle...], &failures)
+            plan(units[..<middle], &failures, &update)
+            plan(units[middle...], &failures, &update)
         }
     }
 
@@ -123,8 +127,8 @@ extension AuthorizationDataplane {
         return workload.addresses.lazy.compactMap { sources.owner(of: $0, isAmbiguityFine: true) }.first
     }
 
-    /// Divides the layers in use into blocks, of which those in `touched` have changed, and gives each workload
-    /// its view.
+    /// Divides the layers in use into blocks, of which those in `touched` have changed, and gives each
+    /// workload its view.
     private mutating func arrange(_ touched: Set<LayerKey>) throws(Shortage) {
         var inUse: Set<LayerKey> = []
         for assignment in assignments.values { inUse.formUnion(assignment.layers) }

@@ -86,8 +86,8 @@ extension AuthorizationDataplane {
     }
 
     private static var notDecided: String {
-        "the policies of the destination are not in force yet: until then an earlier run's are, or the default "
-            + "verdict"
+        "the policies of the destination are not in force yet: until then an earlier run's are, or the "
+            + "default verdict"
     }
 }
 

@@ -51,7 +51,7 @@ extension AuthorizationDataplane {
         victims.foundBlocks = leftovers.blocks.keys.filter { !liveBlocks.contains($0) }.sorted()
         victims.hasPolicies = !unusedPolicies.isEmpty
         // As long as a source may have an identity, its entries stay.
-        guard dirtySources.isEmpty else { return victims }
+        guard dirtySources.allSatisfy({ held.sources[$0] == nil }) else { return victims }
         victims.surplus = blocks.blocks.filter { !$0.value.surplus.isEmpty }.keys.sorted()
         victims.identities = identities.idle.sorted { $0.principal < $1.principal }
         let busy = Set(victims.identities.map(\.namespace))

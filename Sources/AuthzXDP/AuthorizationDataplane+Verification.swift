@@ -3,8 +3,9 @@ public import KmeshKit
 /// Compares the maps with what is wanted, entry by entry.
 
 extension AuthorizationDataplane {
-    /// Every entry that is missing, different, damaged or should not be there. Where writes wait, their entries
-    /// differ; what waits for its removal may be there. Before the first configuration nothing is wanted.
+    /// Every entry that is missing, different, damaged or should not be there. Where writes wait, their
+    /// entries differ; what waits for its removal may be there. Before the first configuration nothing is
+    /// wanted.
     public func verify() throws(MapError) -> [Difference] {
         guard isConfigured else { return [] }
         let expected = ExpectedEntries(of: self)

@@ -1,11 +1,13 @@
 import KmeshKit
 
-/// Writes what is wanted, in an order that is safe for programs that read at the same time: what is referred to
-/// is there before the reference.
+/// Writes what is wanted, in an order that is safe for programs that read at the same time: what is
+/// referred to is there before the reference.
 
 extension AuthorizationDataplane {
-    /// Writes until everything is written or a write fails for good; what is left waits.
-    mutating func flush(_ update: inout AuthorizationUpdate) {
+    /// Writes until everything is written or a write fails for good; what is left waits. Returns whether
+    /// there is more room for destinations, sources or probes than before.
+    mutating func flush(_ update: inout AuthorizationUpdate) -> Bool {
+        let before = (held.destinations.count, held.sources.count, held.probes.count)
         leftovers.close()
         var writer = MapWriter()
         do throws(MapError) {
@@ -24,10 +26,12 @@ extension AuthorizationDataplane {
             stall = error
         }
         update.writes += writer.writes
+        return held.destinations.count < before.0 || held.sources.count < before.1
+            || held.probes.count < before.2
     }
 
-    /// Adds to the blocks what they say of identities that workloads have now. Their entries go into blocks that
-    /// are read already: nobody has the identity before they are there.
+    /// Adds to the blocks what they say of identities that workloads have now. Their entries go into blocks
+    /// that are read already: nobody has the identity before they are there.
     private mutating func admitArrivals() {
         for identity in arrivals.sorted(by: { $0.principal < $1.principal }) {
             guard let record = identities[identity],
@@ -94,6 +98,11 @@ extension AuthorizationDataplane {
     ) throws(MapError) {
         for address in destinations.addresses.sorted() {
             guard let view = wantedView(address), view != held.destinations[address] else { continue }
+            // An address that came to a workload because another one was released was not counted on.
+            if held.destinations[address] == nil, held.destinations.count >= maps.destinations.capacity {
+                delay(address)
+                continue
+            }
             var entry = [MapEntry(AuthzAddressKey(address), AuthzDestinationValue(viewID: view))]
             try writer.upsert(&entry, into: maps.destinations)
             held.destinations[address] = view
@@ -106,6 +115,13 @@ extension AuthorizationDataplane {
             held.destinations[address] = nil
             held.untouched.remove(address)
         }
+    }
+
+    private mutating func delay(_ address: IPAddress) {
+        guard let owner = destinations.owner(of: address) else { return }
+        delayed[owner] =
+            "needs an entry for \(address) in map \(maps.destinations.name), which is full: give the map more "
+            + "capacity, or withdraw pods"
     }
 
     /// The view that an address shall lead to; `nil`: none, and the programs' default decides.

@@ -3,8 +3,8 @@ public import KmeshKit
 /// Authorization at L4: keeps policies and the maps in step. A policy is in force on all workloads that it
 /// protects or on none, and what is refused leaves what ran before it.
 ///
-/// For a connection the change of a policy is one step: its destination leads to the old view or to the new one.
-/// So is the change of a source's identity. Where one update changes both, the policies change first.
+/// For a connection the change of a policy is one step: its destination leads to the old view or to the new
+/// one. So is the change of a source's identity. Where one update changes both, the policies change first.
 public struct AuthorizationDataplane: Sendable {
     let maps: AuthzMaps
     let grace: any GracePeriod
@@ -94,6 +94,8 @@ public struct AuthorizationDataplane: Sendable {
     @discardableResult
     public mutating func protect(_ workload: LocalWorkload) throws(AuthorizationError) -> AuthorizationUpdate
     {
+        // New addresses may find no room, and then must not be counted on.
+        if destinations[workload.id]?.addresses != workload.addresses { assignments[workload.id] = nil }
         destinations.insert(workload)
         guard isConfigured else { return AuthorizationUpdate() }
         let update = settle([.workload(workload.id)])
@@ -124,14 +126,14 @@ public struct AuthorizationDataplane: Sendable {
         return settle([])
     }
 
-    /// Writes again what a map refused for the moment, and removes what nothing leads to any more. Called about
-    /// once a second.
+    /// Writes again what a map refused for the moment, and removes what nothing leads to any more. Called
+    /// about once a second.
     @discardableResult
     public mutating func tend() -> AuthorizationUpdate {
         var update = AuthorizationUpdate()
         guard isConfigured else { return update }
-        flush(&update)
-        if sweep(&update) > 0 { update.add(settle(waiting)) }
+        let hasFreed = flush(&update)
+        if sweep(&update) > 0 || hasFreed { update.add(settle(waiting)) }
         return update
     }
 
@@ -150,11 +152,11 @@ public struct AuthorizationDataplane: Sendable {
         var units = units
         var isTriedAgain: Bool
         repeat {
-            plan(units)
-            flush(&update)
+            plan(units, &update)
+            let hasFreed = flush(&update)
             units = waiting
             let waits = !units.isEmpty || !arrivals.isEmpty || !dirtySources.isEmpty
-            isTriedAgain = waits && sweep(&update) > 0
+            isTriedAgain = waits && (sweep(&update) > 0 || hasFreed)
         } while isTriedAgain
         return update
     }

@@ -20,6 +20,11 @@ struct Rig {
         try dataplane.adopt()
     }
 
+    @discardableResult
+    mutating func apply(_ changes: [ResourceChange<MeshResource>]) -> AuthorizationUpdate {
+        dataplane.apply(changes)
+    }
+
     /// Brings a whole mesh into force.
     @discardableResult
     mutating func load(_ mesh: Mesh) throws -> AuthorizationUpdate {

@@ -98,7 +98,7 @@ final class AuthorizationDifferentialTests {
     }
 
     private static let meshes =
-        ProcessInfo.processInfo.environment["KMESH_FUZZ_ITERATIONS"].flatMap { Int($0) }.map { $0 / 100 }
+        ProcessInfo.processInfo.environment["KMESH_FUZZ_ITERATIONS"].flatMap { Int($0) }.map { $0 / 2000 }
         ?? 120
 
     private static func query(_ chance: inout RandomPolicies) -> AuthorizationQuery {

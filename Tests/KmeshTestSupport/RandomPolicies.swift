@@ -1,7 +1,7 @@
 public import KmeshKit
 
-/// Random policies, workloads and connections from one seed. All are made of few words, blocks and ports, so that
-/// they meet often, and so that what is nearly the same meets too.
+/// Random policies, workloads and connections from one seed. All are made of few words, blocks and ports,
+/// so that they meet often, and so that what is nearly the same meets too.
 public struct RandomPolicies: Sendable {
     public var random: SplitMix64
 

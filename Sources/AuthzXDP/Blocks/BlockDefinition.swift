@@ -54,7 +54,8 @@ struct BlockDefinition: Hashable, Sendable {
     }
 }
 
-/// Which policies protect a destination together. A layer's blocks are shared by all destinations that have it.
+/// Which policies protect a destination together. A layer's blocks are shared by all destinations that have
+/// it.
 enum LayerKey: Hashable, Sendable {
     case mesh
     case namespace(String)

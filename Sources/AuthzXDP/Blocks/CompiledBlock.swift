@@ -1,8 +1,8 @@
 internal import CKmeshABI
 import KmeshKit
 
-/// A block with all that belongs to it. It never changes once it is in the maps, but for entries of identities
-/// and namespaces that no source has yet, or has any more.
+/// A block with all that belongs to it. It never changes once it is in the maps, but for entries of
+/// identities and namespaces that no source has yet, or has any more.
 struct CompiledBlock: Sendable {
     let definition: BlockDefinition
     let value: AuthzBlockValue

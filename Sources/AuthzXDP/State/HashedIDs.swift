@@ -1,7 +1,8 @@
 import KmeshKit
 
-/// Numbers that things have in the maps, taken from a hash of what they are: a restart gives the same numbers to
-/// the same things. Where two hashes agree, the later one takes the next number of its own sequence.
+/// Numbers that things have in the maps, taken from a hash of what they are: a restart gives the same
+/// numbers to the same things. Where two hashes agree, the later one takes the next number of its own
+/// sequence.
 struct HashedIDs: Sendable {
     private(set) var used: Set<UInt32> = []
 

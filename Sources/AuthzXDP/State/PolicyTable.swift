@@ -50,8 +50,8 @@ extension AuthorizationPolicy {
     }
 }
 
-/// The numbers of policies in the maps. A policy keeps its number, and so what it has counted, for as long as a
-/// block has terms of it.
+/// The numbers of policies in the maps. A policy keeps its number, and so what it has counted, for as long
+/// as a block has terms of it.
 struct PolicyNumbers: Sendable {
     private var ids: [PolicyKey: UInt32] = [:]
     private var names: [UInt32: PolicyKey] = [:]

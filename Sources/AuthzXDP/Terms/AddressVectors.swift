@@ -1,10 +1,10 @@
 import KmeshKit
 
-/// The terms of a block that addresses satisfy: for each prefix that a term names those that hold in it and in
-/// none of the longer ones.
+/// The terms of a block that addresses satisfy: for each prefix that a term names those that hold in it and
+/// in none of the longer ones.
 ///
-/// Prefixes are visited from the shorter to the longer, and a term is looked at only where it names one: the
-/// cost grows with the number of prefixes, not with that of terms times prefixes.
+/// Prefixes are visited from the shorter to the longer, and a term is looked at only where it names one:
+/// the cost grows with the number of prefixes, not with that of terms times prefixes.
 struct AddressVectors: Sendable {
     struct Entry: Hashable, Sendable {
         var address: IPAddress

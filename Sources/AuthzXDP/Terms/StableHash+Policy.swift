@@ -1,7 +1,7 @@
 import KmeshKit
 
-/// Hashes of what policies say. Equal hashes only suggest where to look: whoever writes policies could make two
-/// that agree, so that what is found under a hash is compared as well.
+/// Hashes of what policies say. Equal hashes only suggest where to look: whoever writes policies could make
+/// two that agree, so that what is found under a hash is compared as well.
 
 extension StableHash {
     mutating func combine(_ text: String) {

@@ -1,7 +1,7 @@
 import KmeshKit
 
-/// A conjunction over the four dimensions that a block looks up one by one. In each dimension all clauses must
-/// hold, and in a clause one alternative is enough; without clauses everything holds.
+/// A conjunction over the four dimensions that a block looks up one by one. In each dimension all clauses
+/// must hold, and in a clause one alternative is enough; without clauses everything holds.
 
 struct Term: Hashable, Sendable {
     var identity: [[IdentityMatch]] = []

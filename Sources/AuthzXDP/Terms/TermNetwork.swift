@@ -1,10 +1,10 @@
 import KmeshKit
 
-/// Which terms hold in one dimension, kept up to date as values come under consideration and go again: the cost
-/// is that of what changes, not that of all terms.
+/// Which terms hold in one dimension, kept up to date as values come under consideration and go again: the
+/// cost is that of what changes, not that of all terms.
 ///
-/// A value is mentioned by patterns; patterns make up matches (all must hold), matches clauses (one is enough),
-/// and clauses terms (all must hold). Each level counts what holds below it.
+/// A value is mentioned by patterns; patterns make up matches (all must hold), matches clauses (one is
+/// enough), and clauses terms (all must hold). Each level counts what holds below it.
 struct TermNetwork: Sendable {
     /// That a pattern names a value.
     struct Mention: Hashable, Sendable {
