@@ -77,7 +77,11 @@ let package = Package(
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(
             "EndToEndTests",
-            ["KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl"]),
+            [
+                "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
+                "kmesh-waypoint",
+                "kmeshctl",
+            ]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),

@@ -1,4 +1,5 @@
 /// The daemon's life beside running traffic: killed, started again, given bad files, taken away.
+import CKmeshABI
 import Foundation
 import Glibc
 import KmeshKit
@@ -81,7 +82,7 @@ final class LifecycleTests {
         ] {
             let count = try #require(Int(node.status()["badConfigurations"] ?? ""))
             try bad.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
-            try node.wait(seconds: 5, for: "the refusal of \(complaint)") {
+            try node.wait(for: "the refusal of \(complaint)") {
                 try Int(node.status()["badConfigurations"] ?? "") ?? 0 > count
             }
             let error = try node.status()["lastConfigurationError"] ?? ""
@@ -89,7 +90,7 @@ final class LifecycleTests {
             try expectSteering("after \(complaint)")
         }
         try good.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
-        try node.wait(seconds: 5, for: "the good file") {
+        try node.wait(for: "the good file") {
             try node.control("status", "-o", "json").output.contains("\"lastConfigurationError\": null")
                 || node.status()["lastConfigurationError"] == "<null>"
         }
@@ -97,7 +98,7 @@ final class LifecycleTests {
     }
 
     @Test func anUnconnectedSocketMovesWhenItsEndpointGoes() throws {
-        let client = try node.launch("client", "sticky", "10.96.7.6", "53", "4")
+        let client = try node.launch("client", "sticky", "10.96.7.6", "53", "8")
         usleep(500_000)
         try node.scale("names", to: 1)
         client.waitUntilExit()
@@ -109,7 +110,8 @@ final class LifecycleTests {
     }
 
     @Test func changedMapsAreFoundByVerifyAndRepairedByARestart() throws {
-        let pins = try PinDirectory(root: "\(node.directory)/bpf", name: "dual-engine-v3")
+        let pins = try PinDirectory(
+            root: "\(node.directory)/bpf", name: "dual-engine-v\(KMESH_LAYOUT_VERSION)")
         guard let pin = try pins.open("km_endpoint") else {
             Issue.record("km_endpoint is not pinned in \(pins.path)")
             return

@@ -14,7 +14,7 @@ final class RoutedTrafficTests {
     init() throws {
         node = try SandboxNode(fixture: "routed.yaml", name: "routed", arguments: ["--node-name", "node-a"])
         server = try node.launch("streams.py", in: "streams", ["serve"])
-        try node.wait(seconds: 10, for: "the servers") { [node] in
+        try node.wait(for: "the servers") { [node] in
             let dial = "import socket; socket.create_connection(('127.0.0.1', 7001)).close()"
             return try node.exec("streams", ["python3", "-c", dial]).status == 0
         }
@@ -81,7 +81,7 @@ final class RoutedTrafficTests {
         let without = mesh.replacing("gatewayClassName: kmesh-waypoint", with: "gatewayClassName: other")
         #expect(without != mesh)
         try without.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
-        try node.wait(seconds: 5, for: "traffic without a waypoint") {
+        try node.wait(for: "traffic without a waypoint") {
             let answers = try (0..<8).map { _ in
                 try node.run("streams.py", in: "client", ["ask", web[0], "jason"])[0]["result"] ?? ""
             }

@@ -17,7 +17,7 @@ final class WaypointTests {
         node = try SandboxNode(
             fixture: "waypoint.yaml", name: "waypoint", arguments: ["--node-name", "node-a"])
         stub = try node.launch("waypoint_stub.py", in: "waypoint", [])
-        try node.wait(seconds: 10, for: "the stub") { [node] in
+        try node.wait(for: "the stub") { [node] in
             let dial = "import socket; socket.create_connection(('127.0.0.1', 15019)).close()"
             return try node.exec("waypoint", ["python3", "-c", dial]).status == 0
         }
@@ -181,13 +181,13 @@ final class WaypointTests {
         let before = try node.reasonCounts()["tlv_sent", default: 0]
         let client = try node.launch("waypoint_client.py", in: "client", ["hold", web4, "7", "4"])
         let mesh = try String(contentsOfFile: node.meshFile, encoding: .utf8)
-        try node.wait(seconds: 5, for: "the held connection") {
+        try node.wait(for: "the held connection") {
             try node.reasonCounts()["tlv_sent", default: 0] > before
         }
         let without = mesh.replacing("gatewayClassName: kmesh-waypoint", with: "gatewayClassName: other")
         #expect(without != mesh)
         try without.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
-        try node.wait(seconds: 5, for: "the way around the waypoint") {
+        try node.wait(for: "the way around the waypoint") {
             try node.probe("client", "tcp", web4, "80")[0]["pod"]?.hasPrefix("web-") == true
         }
         #expect(try node.probe("client", "tcp", "10.96.8.4", "80")[0]["pod"]?.hasPrefix("till-") == true)
@@ -196,6 +196,6 @@ final class WaypointTests {
         let held = try client.lines()[0]
         #expect(held["asked"] == held["answered"] && held["peer"] == "10.96.8.1:7", "\(held)")
         try mesh.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
-        try node.wait(seconds: 5, for: "the waypoint") { try send(web4)[0]["option"] == option4 }
+        try node.wait(for: "the waypoint") { try send(web4)[0]["option"] == option4 }
     }
 }

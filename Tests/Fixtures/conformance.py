@@ -111,7 +111,7 @@ class Waypoint:
                  "--listen", f"127.0.0.1:{self.ports['all-more']}=all.shop:8081",
                  "--status-address", f"127.0.0.1:{self.status}"]
         self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        for _ in range(400):
+        for _ in range(3000):
             if self.child.poll() is not None:
                 raise Failure(f"the waypoint ended with {self.child.returncode}:\n{self.text()}")
             try:

@@ -352,14 +352,14 @@ case(
 case(
     "HTTPRouteTimeout",
     [gateway(), route(
-        "r", rule(match(prefix="/request"), "v1", timeouts={"request": "300ms"}),
+        "r", rule(match(prefix="/request"), "v1", timeouts={"request": "1s"}),
         rule(match(prefix="/none"), "v1", timeouts={"request": "0s"}),
-        rule(match(prefix="/backend"), "v1", timeouts={"request": "5s", "backendRequest": "300ms"}),
-        rule(match(prefix="/alone"), "v1", timeouts={"backendRequest": "300ms"}),
-        rule(match(prefix="/open"), "v1", timeouts={"request": "0s", "backendRequest": "300ms"}))],
+        rule(match(prefix="/backend"), "v1", timeouts={"request": "10s", "backendRequest": "1s"}),
+        rule(match(prefix="/alone"), "v1", timeouts={"backendRequest": "1s"}),
+        rule(match(prefix="/open"), "v1", timeouts={"request": "0s", "backendRequest": "1s"}))],
     *[send(f"/{path}", "v1") for path in ("request", "none", "backend", "alone", "open")],
-    *[send(f"/{path}?delay=1", 504) for path in ("request", "backend", "alone", "open")],
-    send("/none?delay=1", "v1"))
+    *[send(f"/{path}?delay=4", 504) for path in ("request", "backend", "alone", "open")],
+    send("/none?delay=2", "v1"))
 
 AGAIN = {"codes": [500, 503], "attempts": 2, "backoff": "20ms"}
 case(

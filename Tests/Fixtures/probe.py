@@ -63,7 +63,7 @@ def read_answer(stream):
 def tcp(address, port, times=1):
     for _ in range(times):
         with socket.socket(family(address), socket.SOCK_STREAM) as stream:
-            stream.settimeout(2)
+            stream.settimeout(5)
             try:
                 stream.connect((address, port))
                 stream.sendall(REQUEST)
@@ -126,7 +126,7 @@ def again(first, first_port, second, second_port):
 def hold(address, port, seconds=1):
     answers = 0
     with socket.socket(family(address), socket.SOCK_STREAM) as stream:
-        stream.settimeout(2)
+        stream.settimeout(10)
         stream.connect((address, port))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -155,7 +155,8 @@ def connects(address, port, seconds=1):
 
 def sticky(address, port, seconds=1):
     with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
-        datagrams.settimeout(0.2)
+        # Of a datagram to an endpoint that is gone nothing comes back.
+        datagrams.settimeout(1)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:

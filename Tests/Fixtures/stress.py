@@ -333,7 +333,7 @@ def slowloris(waypoint, _):
             slowest = max(slowest, time.monotonic() - start)
         time.sleep(0.1)
     for connection in held:
-        connection.settimeout(1)
+        connection.settimeout(5)
         try:
             said = connection.recv(1000)
         except ConnectionError:
@@ -343,7 +343,8 @@ def slowloris(waypoint, _):
         if said and not said.startswith(b"HTTP/1.1 408"):
             raise Failure(f"a head that never ends got {said[:40]!r}")
         connection.close()
-    if slowest > 1:
+    # One that waits for a slow one waits for as long as that may take, 3 s.
+    if slowest > 2:
         raise Failure(f"a request beside 200 slow ones took {slowest:.2f} s")
 
 

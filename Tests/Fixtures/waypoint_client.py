@@ -164,7 +164,8 @@ def exchange(address, port, shape, size=None):
                 made.setblocking(True)
                 sender = threading.Thread(target=send, args=(made, data[: length // 2]))
                 sender.start()
-                time.sleep(0.2)
+                # Long enough for the thread to begin, and less than the second after which the SYN is repeated.
+                time.sleep(0.5)
             sender.join()
             send(made, data[length // 2 :])
         else:

@@ -23,13 +23,13 @@ extension SandboxNode {
             throw Failure(description: "no daemon to end")
         }
         kill(pid, signal)
-        try wait(seconds: 10, for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
+        try wait(for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
     }
 
     /// Starts a daemon as the sandbox did, with these arguments besides, and waits until it answers.
     public func startDaemon(_ arguments: String...) throws -> Process {
         let process = try launchDaemon(arguments)
-        try wait(seconds: 10, for: "the daemon's answer") { try control("status").status == 0 }
+        try wait(for: "the daemon's answer") { try control("status").status == 0 }
         return process
     }
 
@@ -58,7 +58,8 @@ extension SandboxNode {
         return process
     }
 
-    public func wait(seconds: Double, for what: String, until isDone: () throws -> Bool) throws {
+    /// For far longer than it takes: a loaded machine is not what tests look for.
+    public func wait(seconds: Double = 30, for what: String, until isDone: () throws -> Bool) throws {
         let deadline = Date(timeIntervalSinceNow: seconds)
         while try !isDone() {
             guard Date() < deadline else { throw Failure(description: "waited \(seconds) s for \(what)") }

@@ -6,10 +6,13 @@ import Testing
 @testable import WaypointProxy
 
 @Suite(.serialized) struct ProxyLifecycleTests {
+    private let slow = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+
     @Test func aNewConfigurationHoldsForNewRequests() async throws {
+        let gate = TestGate()
         let old = try TestServer { socket in
-            while try socket.readMessage() != nil {
-                pause(.milliseconds(100))
+            while let request = try socket.readMessage() {
+                if request.start.contains("/slow") { gate.wait() }
                 try socket.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold")
             }
         }
@@ -21,12 +24,13 @@ import Testing
         try await TestProxy.with(configuration([cluster(0, [old.address])])) { proxy in
             let first = try proxy.connect()
             #expect(try first.request(get).text == "old")
-            try first.send(get)
-            pause(.milliseconds(20))
+            try first.send(slow)
+            #expect(try await proxy.wait { $0.exchanges == 1 })
             proxy.proxy.replace(configuration([cluster(0, [new.address])], version: 2))
             let second = try proxy.connect()
             #expect(try second.request(get).text == "new")
             // What began before goes on as it began.
+            gate.open()
             #expect(try first.readResponse().text == "old")
             #expect(try first.request(get).text == "new")
             first.close()
@@ -71,9 +75,10 @@ import Testing
     }
 
     @Test func drainingFinishesWhatHasBegun() async throws {
+        let gate = TestGate()
         let server = try TestServer { socket in
-            while try socket.readMessage() != nil {
-                pause(.milliseconds(200))
+            while let request = try socket.readMessage() {
+                if request.start.contains("/slow") { gate.wait() }
                 try socket.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             }
         }
@@ -82,18 +87,21 @@ import Testing
             let idle = try proxy.connect()
             #expect(try idle.request(get).text == "ok")
             let busy = try proxy.connect()
-            try busy.send(get)
-            pause(.milliseconds(20))
+            try busy.send(slow)
+            #expect(try await proxy.wait { $0.exchanges == 1 })
             // The worker has not seen it when it is told to drain, or just so.
             let late = try proxy.connect()
-            async let isDrained = proxy.proxy.drain(deadline: .seconds(5))
-            #expect(try late.request(get)["connection"] == "close")
+            async let isDrained = proxy.proxy.drain(deadline: .seconds(20))
+            try late.send(slow)
+            // The drain has begun when this one ends.
+            #expect(try idle.isClosed())
+            gate.open()
+            #expect(try late.readResponse()["connection"] == "close")
             late.close()
             let response = try busy.readResponse()
             #expect(response.text == "ok")
             #expect(response["connection"] == "close")
             #expect(try busy.isClosed())
-            #expect(try idle.isClosed())
             busy.close()
             #expect(await isDrained)
         }

@@ -144,7 +144,8 @@ private let metadata = ListenerSpecification.Kind.metadata(option: true, prefix:
         let server = try TestServer.saying("hello")
         defer { server.stop() }
         let configuration = configuration([cluster(0, [server.address])], protocol: .detect)
-        try await TestProxy.with(configuration, kind: service) { proxy in
+        let patient: (inout ProxyOptions) -> Void = { $0.timeouts.protocolDetection = 20000 }
+        try await TestProxy.with(configuration, kind: service, options: patient) { proxy in
             let client = try proxy.connect()
             try client.send("GE")
             pause(.milliseconds(20))

@@ -136,7 +136,8 @@ import Testing
         let start = ContinuousClock.now
         try waypoint.signal(SIGTERM)
         #expect(try waypoint.exitCode() == 0)
-        #expect(ContinuousClock.now - start < .seconds(5))
+        // The standard deadline is 30 s, and the server takes 20.
+        #expect(ContinuousClock.now - start < .seconds(15))
         #expect(waypoint.log.contains("the deadline is over"))
     }
 
@@ -218,7 +219,8 @@ import Testing
         defer { for socket in silent { socket.close() } }
         let start = ContinuousClock.now
         #expect(try waypoint.status("/healthz").status == 200)
-        #expect(ContinuousClock.now - start < .seconds(2))
+        // The silent ones have 5 s.
+        #expect(ContinuousClock.now - start < .seconds(4))
         #expect(try waypoint.status("/nothing").status == 404)
         #expect(try waypoint.status("/metrics", method: "DELETE").status == 405)
     }

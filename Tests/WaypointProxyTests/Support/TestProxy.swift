@@ -88,15 +88,24 @@ struct TestProxy: Sendable {
 
     /// Waits until the proxy has nothing under way: nothing may be left behind by a test.
     func settle(_ location: SourceLocation = #_sourceLocation) async throws {
-        for _ in 0..<200 {
-            let now = await statistics
-            if now.connections == 0, now.exchanges == 0, now.streams == 0, now.buffers == 0 { return }
-            try await Task.sleep(for: .milliseconds(10))
+        let isSettled = try await wait {
+            $0.connections == 0 && $0.exchanges == 0 && $0.streams == 0 && $0.buffers == 0
         }
+        if isSettled { return }
         let now = await statistics
         Issue.record(
             "left: \(now.connections) connections, \(now.exchanges) exchanges, \(now.buffers) buffers",
             sourceLocation: location)
+    }
+
+    /// Waits until the proxy has come that far. Whether it has.
+    func wait(until condition: (WorkerStatistics) -> Bool) async throws -> Bool {
+        let end = ContinuousClock.now + TestSocket.patience
+        repeat {
+            if condition(await statistics) { return true }
+            try await Task.sleep(for: .milliseconds(5))
+        } while ContinuousClock.now < end
+        return false
     }
 }
 

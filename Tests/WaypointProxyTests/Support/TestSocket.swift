@@ -12,7 +12,7 @@ struct TestEnd: Error, Equatable {
 }
 
 final class TestSocket {
-    static let patience = Duration.seconds(10)
+    static let patience = Duration.seconds(30)
 
     let descriptor: Int32
     private var pending: [UInt8] = []
