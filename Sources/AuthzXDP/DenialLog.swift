@@ -54,7 +54,8 @@ final class DenialLog {
             metadata: [
                 "src.addr": "\(event.source)", "src.workload": "\(names.source ?? "unknown")",
                 "dst.addr": "\(event.destination)", "dst.workload": "\(names.destination ?? "unknown")",
-                "policy": "\(names.policy ?? "none that allows")", "reason": "\(event.reason?.name ?? "?")",
+                "policy": "\(names.policy ?? (event.reason == .notAllowed ? "none that allows" : "none"))",
+                "reason": "\(event.reason?.name ?? "?")",
             ])
     }
 }

@@ -15,13 +15,13 @@ extension XDPAuthorizer {
         let counts = Dictionary(
             running.dataplane.entryCounts.byMap.map { ($0.map, $0.count) }, uniquingKeysWith: { $1 })
         return AuthorizationSnapshot(
-            isEnforcing: (try? running.kernel.isEnforcing()) ?? true, hook: options.authorization.hook,
+            isEnforcing: running.isEnforcing, hook: options.authorization.hook,
             policies: (try? running.dataplane.policySnapshots()) ?? [],
             workloads: workloads.map { workload in
                 ProtectedWorkload(
                     pod: workload.pod, addresses: workload.addresses,
                     policies: running.dataplane.policies(protecting: workload.id),
-                    attachment: running.forms[workload.id]?.name ?? "not attached",
+                    attachment: running.attached[workload.id]?.form.name ?? "not attached",
                     probePorts: options.authorization.letsProbesPass
                         ? running.dataplane.probePorts(of: workload.id) : [])
             },
@@ -31,7 +31,14 @@ extension XDPAuthorizer {
 
     public func verify() async throws -> [Difference] {
         guard let running else { throw EngineError.notStarted }
+        let missing = running.workloads.values.sorted { $0.pod < $1.pod }.filter { workload in
+            guard let attached = running.attached[workload.id] else { return true }
+            return (try? running.attachments.isInForce(attached.form, workload)) != true
+        }
         return try running.dataplane.verify()
+            + missing.map {
+                Difference(map: "link", key: "pod \($0.pod)", wanted: "a program", found: nil)
+            }
     }
 
     public func explain(
@@ -105,6 +112,16 @@ extension XDPAuthorizer {
 }
 
 extension AuthorizationDataplane {
+    /// Whether policies protect the workload, or may: what comes to an address of it that is not known is
+    /// then decided by the default.
+    func isGuarded(_ id: LocalWorkload.ID) -> Bool {
+        guard isConfigured, let workload = destinations[id] else { return true }
+        return workload.addresses.contains { address in
+            guard let view = held.destinations[address].flatMap({ views[$0] }) else { return true }
+            return view.flags != 0 || !view.blockIDs.isEmpty
+        }
+    }
+
     /// The workload that has the address, as `namespace/name`; `nil` for none, or several.
     func workloadName(at address: IPAddress) -> String? {
         if let id = destinations.owner(of: address) { return destinations[id]?.pod.description }

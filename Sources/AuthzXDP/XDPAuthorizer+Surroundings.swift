@@ -24,14 +24,19 @@ extension XDPAuthorizer {
 
     /// Looks at the interfaces again.
     func refreshHostAddresses() {
-        if (try? host?.refresh()) == true { updateNodeAddresses() }
+        do throws(NetlinkError) {
+            if try host?.refresh() == true { updateNodeAddresses() }
+        } catch {
+            log.error("the node's own addresses cannot be read: \(error)")
+        }
     }
 
     // MARK: Established connections
 
-    /// Ends connections of workloads whose policies have changed, or from addresses whose owner has.
-    func endForbiddenConnections() {
-        guard let current = running, (try? current.kernel.isEnforcing()) == true,
+    /// Ends connections of workloads whose policies have changed, or from addresses whose owner has. A
+    /// namespace's sockets are listed on a thread of their own.
+    func endForbiddenConnections() async {
+        guard let current = running, current.isEnforcing,
             !current.changedDestinations.isEmpty || !current.changedSources.isEmpty
         else { return }
         running?.changedDestinations = []
@@ -39,31 +44,39 @@ extension XDPAuthorizer {
         for workload in current.workloads.values {
             let isChanged = !current.changedDestinations.isDisjoint(with: workload.addresses)
             guard isChanged || !current.changedSources.isEmpty else { continue }
-            do {
-                let namespace = try NetworkNamespace(path: workload.networkNamespacePath)
-                var diagnostics = try SocketDiagnostics(in: namespace)
-                let ended = try diagnostics.endConnections { connection in
-                    (isChanged || current.changedSources.contains(connection.remote.address))
-                        && isForbidden(connection, to: workload.id, current.dataplane)
+            do throws(SocketDiagnosticsError) {
+                let path = workload.networkNamespacePath
+                let sockets = try await SocketDiagnostics.sockets(inNamespaceAt: path)
+                let forbidden = Set(
+                    sockets.connections.filter { socket in
+                        (isChanged || current.changedSources.contains(socket.remote.address))
+                            && sockets.isInbound(socket) && isForbidden(socket, to: workload.id)
+                    })
+                guard !forbidden.isEmpty else { continue }
+                let ended = try await SocketDiagnostics.endConnections(inNamespaceAt: path) {
+                    forbidden.contains($0)
                 }
-                guard ended > 0 else { continue }
                 running?.endedConnections += UInt64(ended)
                 log.info(
                     "ended connections that policies forbid now",
                     metadata: ["pod": "\(workload.pod)", "connections": "\(ended)"])
             } catch {
                 log.error("connections of pod \(workload.pod) that policies forbid may go on: \(error)")
+                // Later, unless the kernel never does it.
+                guard error != .unsupported, running?.workloads[workload.id] != nil else { continue }
+                running?.changedDestinations.formUnion(workload.addresses)
             }
         }
     }
 
-    private func isForbidden(
-        _ connection: ConnectedSocket, to id: LocalWorkload.ID, _ dataplane: AuthorizationDataplane
-    ) -> Bool {
-        guard !connection.remote.address.isLoopback else { return false }
+    private func isForbidden(_ socket: ConnectedSocket, to id: LocalWorkload.ID) -> Bool {
+        guard let dataplane = running?.dataplane, !socket.remote.address.isLoopback else { return false }
+        // XDP does not see what a pod sends to itself, and so does not judge it.
+        if options.authorization.hook == .xdp, dataplane.destinations.owner(of: socket.remote.address) == id {
+            return false
+        }
         let query = AuthorizationQuery(
-            source: connection.remote.address, destination: connection.local.address,
-            port: connection.local.port)
+            source: socket.remote.address, destination: socket.local.address, port: socket.local.port)
         if options.authorization.letsProbesPass, dataplane.isProbe(query, of: id) { return false }
         return dataplane.decide(query)?.isAllowed == false
     }

@@ -7,9 +7,8 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
     let options: EngineOptions
     let log = Logger(label: "authz")
     var running: Running?
-    /// Outside of `running`, as they cannot be copied.
+    // Outside of `running`, as they cannot be copied.
     var denials: DenialLog?
-    /// The interfaces of the machine; likewise.
     var host: HostAddresses?
 
     /// What lives between `start` and `stop`.
@@ -17,9 +16,12 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         var dataplane: AuthorizationDataplane
         let kernel: AuthzKernel
         let attachments: PodAttachments
+        var isEnforcing: Bool
         var workloads: [LocalWorkload.ID: LocalWorkload] = [:]
         /// How the program is attached; a workload waits for the first configuration without.
-        var forms: [LocalWorkload.ID: PodAttachments.Form] = [:]
+        var attached: [LocalWorkload.ID: Attachment] = [:]
+        /// Why it is not attached as it should be, for each workload that has been told of.
+        var faults: [LocalWorkload.ID: String] = [:]
         var isConfigured = false
         var activity = EngineActivity()
         /// Addresses of workloads, and of who connects to them, whose established connections have to be
@@ -31,56 +33,100 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         var nodeAddresses: [IPAddress] = []
     }
 
+    struct Attachment: Hashable, Sendable {
+        var form: PodAttachments.Form
+        /// Whether it is the program for workloads with policies.
+        var isGuarded: Bool
+    }
+
     public init(_ options: EngineOptions) {
         self.options = options
     }
+
+    // MARK: Start and end
 
     public func start(protecting workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         do throws(BPFError) {
             try KernelFeatures.requireAuthorization(hook: options.authorization.hook)
             let kernel = try AuthzKernel(options)
-            let attachments = PodAttachments(
-                pins: kernel.pins, options: options.authorization, program: kernel.program)
-            var dataplane = AuthorizationDataplane(maps: kernel.maps, grace: try KernelGracePeriod())
-            try adopt(into: &dataplane)
-            var started = Running(dataplane: dataplane, kernel: kernel, attachments: attachments)
-            for workload in workloads { _ = try? started.dataplane.protect(workload) }
-            started.workloads = Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+            running = try take(workloads, over: kernel)
             denials = try DenialLog(kernel.events.file)
-            // From here on the pods of an earlier run are judged by the new programs; the maps stay.
-            try kernel.takeOver { () throws(BPFError) in
-                for workload in workloads { started.forms[workload.id] = try attachments.adopt(workload) }
-                try attachments.detachAll(but: workloads)
-            }
-            running = started
         } catch {
             throw EngineError(error)
         }
-        host = try? HostAddresses()
+        var notes: [String] = []
+        do throws(NetlinkError) {
+            host = try HostAddresses()
+        } catch {
+            notes.append(
+                "the node's own addresses are unknown, so that probes from them are denied: \(error)")
+        }
         refreshHostAddresses()
-        return try enforcementNote()
-    }
-
-    private func enforcementNote() throws(EngineError) -> [String] {
-        do throws(MapError) {
-            return try running?.kernel.isEnforcing() != false
-                ? [] : ["authorization is switched off; `kmeshctl authz enable` switches it on"]
-        } catch {
-            throw EngineError(error)
+        if running?.isEnforcing == false {
+            notes.append("authorization is switched off; `kmeshctl authz enable` switches it on")
         }
+        return notes
     }
 
-    private func adopt(into dataplane: inout AuthorizationDataplane) throws(BPFError) {
+    /// The pods of an earlier run are judged by the new programs when this returns, over the same maps.
+    private func take(
+        _ workloads: [LocalWorkload], over kernel: AuthzKernel
+    ) throws(BPFError) -> Running {
+        let attachments = PodAttachments(
+            pins: kernel.pins, options: options.authorization, programs: kernel.programs)
+        var dataplane = AuthorizationDataplane(maps: kernel.maps, grace: try KernelGracePeriod())
+        let isEnforcing: Bool
         do throws(MapError) {
             try dataplane.adopt()
+            isEnforcing = try kernel.isEnforcing()
         } catch {
             throw .failed("read the map \(error.map)", error.errno)
         }
+        var started = Running(
+            dataplane: dataplane, kernel: kernel, attachments: attachments, isEnforcing: isEnforcing)
+        // Before the first configuration this writes nothing, and cannot fail.
+        for workload in workloads { _ = try? started.dataplane.protect(workload) }
+        started.workloads = Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+        try kernel.takeOver { () throws(BPFError) in
+            for workload in workloads {
+                // Whether policies protect it is not known yet.
+                guard let form = try attachments.adopt(workload, isGuarded: true) else { continue }
+                started.attached[workload.id] = Attachment(form: form, isGuarded: true)
+            }
+            try attachments.detachAll(but: workloads)
+        }
+        return started
     }
+
+    public func abandon() async {
+        let isAdopted = running?.kernel.isAdopted ?? true
+        try? await stop(isAdopted ? .keepPinned : .removeAll)
+    }
+
+    public func stop(_ disposition: StopDisposition) async throws(EngineError) {
+        running = nil
+        denials = nil
+        host = nil
+        guard disposition == .removeAll else { return }
+        do throws(BPFError) {
+            // With their pins the links end.
+            try AuthzKernel.pins(options).removeAll()
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    // MARK: Workloads
 
     public func protect(_ workload: LocalWorkload) async throws(EngineError) {
         guard running != nil else { throw .notStarted }
         let previous = running?.workloads[workload.id]
+        for other in running?.workloads.values.map({ $0 }) ?? []
+        where other.id != workload.id && !Set(other.addresses).isDisjoint(with: workload.addresses) {
+            log.warning(
+                "two pods have an address in common: the policies of one hold for both; withdraw what is gone",
+                metadata: ["pod": "\(workload.pod)", "other": "\(other.pod)"])
+        }
         running?.workloads[workload.id] = workload
         do {
             // Its addresses lead to its policies before the first connection is judged.
@@ -96,19 +142,15 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         }
     }
 
-    private func attach(_ workload: LocalWorkload) throws(BPFError) {
-        let form = try running?.attachments.attach(workload)
-        running?.forms[workload.id] = form
-    }
-
     public func release(_ id: LocalWorkload.ID) async throws(EngineError) {
         guard let workload = running?.workloads[id] else { return }
         do {
             // The program goes first: without policies it would deny everything.
             try running?.attachments.detach(workload)
-            running?.workloads[id] = nil
-            running?.forms[id] = nil
+            running?.attached[id] = nil
+            running?.faults[id] = nil
             if let update = try running?.dataplane.release(id) { note(update) }
+            running?.workloads[id] = nil
         } catch {
             throw engineError(error, workload)
         }
@@ -123,8 +165,45 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         }
     }
 
+    /// Attaches the program that suits the workload's policies, or gives the link that one.
+    private func attach(_ workload: LocalWorkload) throws(BPFError) {
+        guard let running else { return }
+        let isGuarded = running.dataplane.isGuarded(workload.id)
+        let form = try running.attachments.attach(workload, isGuarded: isGuarded)
+        self.running?.attached[workload.id] = Attachment(form: form, isGuarded: isGuarded)
+        self.running?.faults[workload.id] = nil
+    }
+
+    /// Attaches where the program is missing or the wrong one: pods that waited for their policies, whose
+    /// first policy came or whose last one went, or whose link somebody took away.
+    /// - Parameter looksAtLinks: asks the kernel for each link.
+    func settleAttachments(looksAtLinks: Bool) {
+        guard let running, running.isConfigured else { return }
+        for (id, workload) in running.workloads {
+            do throws(BPFError) {
+                if let attached = running.attached[id], attached.isGuarded == running.dataplane.isGuarded(id)
+                {
+                    guard looksAtLinks, try !running.attachments.isInForce(attached.form, workload) else {
+                        continue
+                    }
+                    log.error("the program of pod \(workload.pod) was taken away; attaching it again")
+                    self.running?.attached[id] = nil
+                }
+                try attach(workload)
+            } catch {
+                let fault = "\(error)"
+                if running.faults[id] != fault { log.error("pod \(workload.pod) is not protected: \(fault)") }
+                self.running?.faults[id] = fault
+            }
+        }
+    }
+
+    // MARK: Configuration
+
     public func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
-        guard running != nil else { return [] }
+        guard running != nil else {
+            return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }
+        }
         let start = ContinuousClock.now
         for change in changes { noteNode(change) }
         updateNodeAddresses()
@@ -134,26 +213,15 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         let (seconds, attoseconds) = (ContinuousClock.now - start).components
         running?.activity.latestDuration =
             UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-        if running?.isConfigured == false {
-            running?.isConfigured = true
-            attachThoseThatWait()
-        }
+        let isFirst = running?.isConfigured == false
+        running?.isConfigured = true
+        if isFirst || !update.destinations.isEmpty { settleAttachments(looksAtLinks: false) }
         return update.rejected
-    }
-
-    /// Workloads that were enrolled before their policies were known.
-    private func attachThoseThatWait() {
-        for (id, workload) in running?.workloads ?? [:] where running?.forms[id] == nil {
-            do throws(BPFError) {
-                try attach(workload)
-            } catch {
-                log.error("pod \(workload.pod) is not protected: \(error)")
-            }
-        }
     }
 
     func note(_ update: AuthorizationUpdate) {
         running?.activity.writes += UInt64(update.writes)
+        guard running?.isEnforcing == true else { return }
         running?.changedDestinations.formUnion(update.destinations)
         running?.changedSources.formUnion(update.sources)
     }
@@ -164,6 +232,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         if running?.dataplane.hasPendingWrites == true, let update = running?.dataplane.tend() {
             note(update)
         }
+        settleAttachments(looksAtLinks: true)
         if let dataplane = running?.dataplane {
             denials?.write { event in
                 DenialLog.Names(
@@ -172,7 +241,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
                     policy: dataplane.policy(numbered: event.policyID)?.description)
             }
         }
-        endForbiddenConnections()
+        await endForbiddenConnections()
     }
 
     public func setEnforcing(_ isEnforcing: Bool) async throws(EngineError) {
@@ -182,19 +251,10 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         } catch {
             throw EngineError(error)
         }
-    }
-
-    public func stop(_ disposition: StopDisposition) async throws(EngineError) {
-        running = nil
-        denials = nil
-        host = nil
-        guard disposition == .removeAll else { return }
-        do throws(BPFError) {
-            let pins = try AuthzKernel.pins(options)
-            // With their pins the links end.
-            try pins.removeAll()
-        } catch {
-            throw EngineError(error)
+        self.running?.isEnforcing = isEnforcing
+        // What came in meanwhile has been judged by nobody.
+        if isEnforcing {
+            self.running?.changedDestinations.formUnion(running.workloads.values.flatMap(\.addresses))
         }
     }
 }

@@ -35,7 +35,7 @@ public actor DualEngine: DataplaneEngine {
             running = try steer(by: kernel, workloads)
             return notes + kernel.keptCapacities(options)
         } catch {
-            try? await authorization.stop(kernel.isAdopted ? .keepPinned : .removeAll)
+            await authorization.abandon()
             kernel.removeUnlessAdopted()
             throw error
         }
@@ -78,8 +78,8 @@ public actor DualEngine: DataplaneEngine {
         } catch {
             throw EngineError(error)
         }
-        running?.enrolled[id] = nil
         try await authorization.release(id)
+        running?.enrolled[id] = nil
     }
 
     public func snapshot() async -> EngineSnapshot {

@@ -2,8 +2,8 @@ import Foundation
 import KmeshTestSupport
 import Testing
 
-/// Random policies and connections: what both programs in the kernel say is what the policies say when they are
-/// read one after the other.
+/// Random policies and connections: what both programs in the kernel say is what the policies say when they
+/// are read one after the other.
 @testable import AuthzXDP
 @testable import KmeshKit
 

@@ -108,6 +108,35 @@ final class AuthorizationPacketTests {
         #expect(try harness.count(.malformed) == 2)
     }
 
+    /// The kernel drops such a source too: it would pass for an IPv4 address.
+    @Test func mappedAddressesOnAWireAreRefused() throws {
+        let harness = try harness()
+        let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff, 10, 1, 0, 9]
+        for offset in [22, 38] {
+            var bytes = TestPacket(from: Self.client6, to: Self.server6).bytes
+            bytes.replaceSubrange(offset..<(offset + 16), with: mapped)
+            #expect(try harness.run(bytes).result == Verdict.drop.rawValue)
+        }
+        #expect(try harness.count(.malformed) == 2)
+    }
+
+    /// The program for workloads without policies judges known addresses as the other one does.
+    @Test func unknownAddressesPassWhereNoPolicyProtects() throws {
+        let harness = try harness()
+        let unknown = TestPacket(from: Self.client4, to: SocketAddress(IPAddress("10.1.0.77")!, 80)).bytes
+        let known = TestPacket(from: Self.client4, to: Self.server4).bytes
+        #expect(try harness.run(unknown).result == Verdict.drop.rawValue)
+        #expect(try harness.open.run(packet: unknown).result == Verdict.pass.rawValue)
+        #expect(try harness.open.run(packet: known).result == Verdict.drop.rawValue)
+        #expect(try harness.count(.notRestricted) == 1 && harness.count(.noDestination) == 1)
+    }
+
+    @Test func strangersGetNoReset() throws {
+        let harness = try harness { $0.deny = KMESH_AUTHZ_RESET.rawValue }
+        let packet = TestPacket(from: Self.client4, to: SocketAddress(IPAddress("10.1.0.77")!, 80))
+        #expect(try harness.run(packet.bytes).result == Verdict.drop.rawValue)
+    }
+
     @Test func everyTruncationIsKeptOut() throws {
         let harness = try harness()
         for (name, packet) in Self.syns {

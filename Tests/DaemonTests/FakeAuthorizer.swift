@@ -57,5 +57,7 @@ actor FakeAuthorizer: AuthorizationEnforcer {
 
     func verify() async throws -> [Difference] { [] }
 
+    func abandon() async {}
+
     func stop(_ disposition: StopDisposition) async throws(EngineError) {}
 }

@@ -1,6 +1,8 @@
 /// Who reaches a pod, and who does not, under policies that come and go: by XDP and at the socket lookup.
 import Foundation
+import CKmeshABI
 import Glibc
+import KmeshKit
 import KmeshTestSupport
 import Testing
 
@@ -79,6 +81,8 @@ final class AuthorizationTests {
 
         try denialsAreLogged()
         try switching(denied: denied)
+        try unknownAddressesOfAPodWithoutPoliciesPass(denied: denied)
+        try aLinkThatIsTakenAwayComesBack(denied: denied)
         try establishedConnectionsEnd()
         try aStormOfChangesDeniesNobody()
         try explanations()
@@ -107,11 +111,45 @@ final class AuthorizationTests {
         try expect("buyer", isDenied: denied, web)
         #expect(try node.control("authz", "disable").status == 0)
         try expect("buyer", reaches: web)
+        let client = try node.launch("buyer", "hold", web.0, web.1, "20")
+        usleep(500_000)
         #expect(try node.control("authz", "enable").output.contains("enforced"))
         try expect("buyer", isDenied: denied, web)
+        client.waitUntilExit()
+        #expect(client.terminationStatus != 0, "what came in while nothing was enforced went on")
         let status = try node.control("authz", "status")
         #expect(status.output.contains("AuthorizationPolicy shop/nobody"), "\(status)")
         #expect(try reasons()["not_allowed", default: 0] >= 2)
+    }
+
+    /// An address that the pod has got after it was enrolled.
+    private func unknownAddressesOfAPodWithoutPoliciesPass(denied: String) throws {
+        let late = ("10.244.200.1", "8080")
+        let added = try node.exec("shop/web", ["ip", "addr", "add", "\(late.0)/16", "dev", "eth0"])
+        #expect(added.status == 0, "\(added)")
+        try apply()
+        try expect("buyer", reaches: late)
+        try apply(allow("all", "{}"))
+        try expect("buyer", isDenied: denied, late)
+        try expect("buyer", reaches: web)
+        #expect(try reasons()["no_destination", default: 0] > 0)
+        try apply()
+        try expect("buyer", reaches: late)
+    }
+
+    private func aLinkThatIsTakenAwayComesBack(denied: String) throws {
+        try apply(allow("nobody", nil))
+        let pins = try PinDirectory(
+            root: "\(node.directory)/bpf", name: "authz-v\(KMESH_AUTHZ_LAYOUT_VERSION)")
+        let prefix = denied == "ECONNREFUSED" ? "lookup-" : "generic-"
+        let links = try pins.pinnedNames().filter { $0.hasPrefix(prefix) }
+        #expect(links.count == 3, "\(links)")
+        for name in links {
+            guard let pinned = try pins.open(name) else { throw Errno.noEntry }
+            try BPFLink(pinned).detach()
+        }
+        try node.wait(seconds: 5, for: "the programs") { try node.control("verify").status == 0 }
+        try expect("buyer", isDenied: denied, web)
     }
 
     private func establishedConnectionsEnd() throws {

@@ -265,8 +265,9 @@ func ok(_ body: String) -> String { "HTTP/1.1 200 OK\r\nContent-Length: \(body.u
 }
 
 extension TestSocket {
-    /// Sends `bytes` again and again until the peer has taken nothing for a while. While the other direction
-    /// is full too, the kernel may go on only with its next window probe, which comes after 0.2 s, then 0.4 s.
+    /// Sends `bytes` again and again until the peer has taken nothing for a while. While the other
+    /// direction is full too, the kernel may go on only with its next window probe, which comes after 0.2
+    /// s, then 0.4 s.
     func fill(_ bytes: [UInt8], patience: Duration = .milliseconds(1500)) {
         let chunk = ByteChunk(capacity: bytes.count)
         chunk.write(bytes.span, at: 0)

@@ -72,7 +72,8 @@ static __always_inline int kmesh_conclude(struct xdp_md *ctx, const struct kmesh
 	kmesh_report(flow, answer);
 	if (answer->is_allowed)
 		return XDP_PASS;
-	if (kmesh_authz_settings.deny != KMESH_AUTHZ_RESET)
+	/* A bridge floods what it knows no port for: a SYN to a stranger is not ours to answer. */
+	if (kmesh_authz_settings.deny != KMESH_AUTHZ_RESET || answer->reason == KMESH_REASON_NO_DESTINATION)
 		return XDP_DROP;
 	if (kmesh_make_reset(ctx, flow)) {
 		kmesh_count(KMESH_REASON_RESET_SENT);
@@ -100,7 +101,14 @@ static __always_inline int kmesh_give_up_without_flow(void)
 	return kmesh_authz_settings.default_allow ? XDP_PASS : XDP_DROP;
 }
 
-static __always_inline int kmesh_begin(struct xdp_md *ctx, bool is_question)
+/* Which program begins the chain. */
+enum kmesh_entry {
+	KMESH_ENTRY_GUARDED, /* the workload has policies */
+	KMESH_ENTRY_OPEN, /* it has none */
+	KMESH_ENTRY_QUESTION,
+};
+
+static __always_inline int kmesh_begin(struct xdp_md *ctx, enum kmesh_entry entry)
 {
 	void *data = (void *)(long)ctx->data;
 	void *data_end = (void *)(long)ctx->data_end;
@@ -110,18 +118,23 @@ static __always_inline int kmesh_begin(struct xdp_md *ctx, bool is_question)
 
 	if (found == KMESH_PACKET_OTHER)
 		return XDP_PASS;
-	if (found != KMESH_PACKET_SYN) {
+	if (found != KMESH_PACKET_SYN && found != KMESH_REASON_MALFORMED) {
 		kmesh_count(found);
-		return found == KMESH_REASON_MALFORMED ? XDP_DROP : XDP_PASS;
+		return XDP_PASS;
 	}
-	if (!is_question && kmesh_is_off()) {
+	if (entry != KMESH_ENTRY_QUESTION && kmesh_is_off()) {
 		kmesh_count(KMESH_REASON_SWITCHED_OFF);
 		return XDP_PASS;
+	}
+	if (found == KMESH_REASON_MALFORMED) {
+		kmesh_count(found);
+		return XDP_DROP;
 	}
 	flow = kmesh_current_flow();
 	if (!flow || !kmesh_make_flow(data, data_end, &packet, flow))
 		return kmesh_give_up_without_flow();
-	flow->is_question = is_question;
+	flow->is_question = entry == KMESH_ENTRY_QUESTION;
+	flow->is_open = entry == KMESH_ENTRY_OPEN;
 	bpf_tail_call(ctx, &km_authz_chain, KMESH_AUTHZ_STEP_VIEW);
 	return kmesh_give_up(ctx, flow, KMESH_REASON_MISSED_TAIL_CALL);
 }
@@ -130,14 +143,21 @@ static __always_inline int kmesh_begin(struct xdp_md *ctx, bool is_question)
 SEC("xdp")
 int kmesh_authz(struct xdp_md *ctx)
 {
-	return kmesh_begin(ctx, false);
+	return kmesh_begin(ctx, KMESH_ENTRY_GUARDED);
+}
+
+/* The same for a workload that no policy protects. */
+SEC("xdp")
+int kmesh_authz_open(struct xdp_md *ctx)
+{
+	return kmesh_begin(ctx, KMESH_ENTRY_OPEN);
 }
 
 /* For test runs: the packet comes back as a struct kmesh_authz_answer, and nothing is counted. */
 SEC("xdp")
 int kmesh_authz_ask(struct xdp_md *ctx)
 {
-	return kmesh_begin(ctx, true);
+	return kmesh_begin(ctx, KMESH_ENTRY_QUESTION);
 }
 
 SEC("xdp")
@@ -214,10 +234,9 @@ static __always_inline bool kmesh_is_loopback(const struct kmesh_address *addres
  * A stray packet of no connection is judged like a new one: denied or not, a reset answers it. It may
  * interrupt a run of itself, so that its memory is its stack.
  */
-SEC("sk_lookup")
-int kmesh_authz_lookup(struct bpf_sk_lookup *ctx)
+static __always_inline int kmesh_look_up(struct bpf_sk_lookup *ctx, bool is_open)
 {
-	struct kmesh_flow flow = {};
+	struct kmesh_flow flow = { .is_open = is_open };
 	struct kmesh_authz_answer answer = {
 		.reason = KMESH_REASON_PROBE_PASSED,
 		.is_allowed = 1,
@@ -243,6 +262,19 @@ int kmesh_authz_lookup(struct bpf_sk_lookup *ctx)
 	}
 	kmesh_report(&flow, &answer);
 	return answer.is_allowed ? SK_PASS : SK_DROP;
+}
+
+SEC("sk_lookup")
+int kmesh_authz_lookup(struct bpf_sk_lookup *ctx)
+{
+	return kmesh_look_up(ctx, false);
+}
+
+/* For a workload that no policy protects. */
+SEC("sk_lookup")
+int kmesh_authz_lookup_open(struct bpf_sk_lookup *ctx)
+{
+	return kmesh_look_up(ctx, true);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,7 +17,7 @@ static __always_inline void kmesh_count_flow(const struct kmesh_flow *flow, enum
 		kmesh_count(reason);
 }
 
-/* Reads until no update crosses the reading; a value that is torn every time counts as absent. */
+/* Reads until no update crosses the reading. */
 static __always_inline bool kmesh_find_source(struct kmesh_flow *flow, struct kmesh_authz_source *source)
 {
 	for (int i = 0; i < KMESH_ATTEMPTS_MAX; i++) {
@@ -27,6 +27,7 @@ static __always_inline bool kmesh_find_source(struct kmesh_flow *flow, struct km
 			return read == KMESH_FOUND;
 		kmesh_count_flow(flow, KMESH_REASON_RETRIED);
 	}
+	flow->fault = KMESH_REASON_TORN;
 	return false;
 }
 
@@ -40,6 +41,7 @@ static __always_inline bool kmesh_find_destination(struct kmesh_flow *flow,
 			return read == KMESH_FOUND;
 		kmesh_count_flow(flow, KMESH_REASON_RETRIED);
 	}
+	flow->fault = KMESH_REASON_TORN;
 	return false;
 }
 
@@ -69,7 +71,7 @@ static __always_inline bool kmesh_identify(struct kmesh_flow *flow)
 	}
 	if (kmesh_find_destination(flow, &destination))
 		flow->view_id = destination.view_id;
-	else
+	else if (!flow->fault && !flow->is_open)
 		flow->fault = KMESH_REASON_NO_DESTINATION;
 	return false;
 }
@@ -192,6 +194,9 @@ static __always_inline void kmesh_match(struct kmesh_flow *flow)
 {
 	struct kmesh_match_walk walk = { .flow = flow };
 
+	/* No number is 0: an address that we do not know, of a workload that no policy protects. */
+	if (!flow->view_id)
+		return;
 	walk.view = bpf_map_lookup_elem(&km_authz_view, &flow->view_id);
 	if (!walk.view) {
 		flow->fault = KMESH_REASON_NO_VIEW;

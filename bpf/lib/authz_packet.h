@@ -80,6 +80,11 @@ static __always_inline int kmesh_parse4(void *data, void *data_end, struct kmesh
 	return kmesh_parse_transport(data, data_end, ip->protocol, packet->transport_offset, limit);
 }
 
+static __always_inline bool kmesh_is_mapped(const __be32 *address)
+{
+	return !address[0] && !address[1] && address[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int kmesh_parse6(void *data, void *data_end, struct kmesh_packet *packet)
 {
 	struct ipv6hdr *ip = data + packet->network_offset;
@@ -88,6 +93,9 @@ static __always_inline int kmesh_parse6(void *data, void *data_end, struct kmesh
 	__u8 next;
 
 	if ((void *)(ip + 1) > data_end || ip->version_class >> 4 != 6)
+		return KMESH_REASON_MALFORMED;
+	/* On a wire it would pass for an IPv4 address here; the kernel drops such a source, too. */
+	if (kmesh_is_mapped(ip->saddr) || kmesh_is_mapped(ip->daddr))
 		return KMESH_REASON_MALFORMED;
 	next = ip->nexthdr;
 	limit = bpf_ntohs(ip->payload_len) ? offset + bpf_ntohs(ip->payload_len) : ~0u;

@@ -7,15 +7,11 @@
 #include "authz_maps.h"
 #include "count.h"
 
-/* Whether one more event may be written; if so, `suppressed` says how many were not before it. */
-static __always_inline bool kmesh_may_report(__u64 now_ns, __u32 *suppressed)
+/* Whether this CPU may write one more event in this second. */
+static __always_inline bool kmesh_may_report(struct kmesh_authz_pace *pace, __u64 now_ns)
 {
-	__u32 index = 0;
-	struct kmesh_authz_pace *pace = bpf_map_lookup_elem(&km_authz_pace, &index);
 	__u64 second = now_ns / 1000000000;
 
-	if (!pace)
-		return false;
 	if (pace->second != second) {
 		pace->second = second;
 		pace->events = 0;
@@ -26,21 +22,21 @@ static __always_inline bool kmesh_may_report(__u64 now_ns, __u32 *suppressed)
 		return false;
 	}
 	pace->events++;
-	*suppressed = pace->suppressed;
-	pace->suppressed = 0;
 	return true;
 }
 
 static __noinline void kmesh_tell(const struct kmesh_flow *flow, __u32 reason, __u32 policy_id)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
+	__u32 index = 0;
+	struct kmesh_authz_pace *pace = bpf_map_lookup_elem(&km_authz_pace, &index);
 	struct kmesh_authz_event *event;
-	__u32 suppressed = 0;
 
-	if (!kmesh_may_report(now_ns, &suppressed))
+	if (!pace || !kmesh_may_report(pace, now_ns))
 		return;
 	event = bpf_ringbuf_reserve(&km_authz_event, sizeof(*event), 0);
 	if (!event) {
+		pace->suppressed++;
 		kmesh_count(KMESH_REASON_EVENT_LOST);
 		return;
 	}
@@ -52,8 +48,9 @@ static __noinline void kmesh_tell(const struct kmesh_flow *flow, __u32 reason, _
 		.destination_port = flow->destination_port,
 		.reason = reason,
 		.policy_id = policy_id,
-		.suppressed = suppressed,
+		.suppressed = pace->suppressed,
 	};
+	pace->suppressed = 0;
 	bpf_ringbuf_submit(event, 0);
 }
 

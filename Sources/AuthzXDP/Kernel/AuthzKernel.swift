@@ -10,7 +10,7 @@ struct AuthzKernel: Sendable {
     let isAdopted: Bool
     let pins: PinDirectory
     /// What is attached to pods.
-    let program: SharedDescriptor
+    let programs: HookPrograms
     let question: SharedDescriptor
     let events: SharedDescriptor
     private let chain: SharedDescriptor
@@ -23,12 +23,14 @@ struct AuthzKernel: Sendable {
         let object = try BPFObject(named: "authz")
         try object.set(constants: options.authorization.constants)
         isAdopted = pins.exists
-        if isAdopted { try object.adoptMaps(from: pins, except: [KMESH_MAP_AUTHZ_CHAIN]) }
+        if isAdopted { try object.adoptMaps(from: pins, except: Self.fresh) }
         try object.load()
         if !isAdopted { try object.pinMaps(in: pins) }
         maps = try AuthzMaps { name throws(BPFError) in try object.map(name) }
-        let isXDP = options.authorization.hook == .xdp
-        program = SharedDescriptor(try object.program(isXDP ? "kmesh_authz" : "kmesh_authz_lookup"))
+        let name = options.authorization.hook == .xdp ? "kmesh_authz" : "kmesh_authz_lookup"
+        programs = HookPrograms(
+            guarded: SharedDescriptor(try object.program(name)),
+            open: SharedDescriptor(try object.program("\(name)_open")))
         question = SharedDescriptor(try object.program("kmesh_authz_ask"))
         chain = SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_CHAIN))
         events = SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_EVENT))
@@ -36,6 +38,11 @@ struct AuthzKernel: Sendable {
         reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
         memory = try object.mapMemories()
     }
+
+    /// Made anew with the programs: the chain of tail calls, and what is of one packet or one second.
+    private static let fresh: Set<String> = [
+        KMESH_MAP_AUTHZ_CHAIN, KMESH_MAP_AUTHZ_FLOW, KMESH_MAP_AUTHZ_PACE,
+    ]
 
     static func pins(_ options: EngineOptions) throws(BPFError) -> PinDirectory {
         try PinDirectory(

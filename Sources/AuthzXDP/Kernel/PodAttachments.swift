@@ -5,7 +5,7 @@ internal import KmeshKit
 struct PodAttachments: Sendable {
     private let pins: PinDirectory
     private let options: AuthorizationOptions
-    private let program: SharedDescriptor
+    private let programs: HookPrograms
 
     enum Form: String, CaseIterable {
         case generic, native
@@ -24,55 +24,74 @@ struct PodAttachments: Sendable {
             "\(rawValue)-\(workload.networkNamespace.cookie)"
         }
 
-        var hook: AuthorizationHook { self == .socketLookup ? .socketLookup : .xdp }
+        /// Whether the options ask for it, or could have led to it.
+        func suits(_ options: AuthorizationOptions) -> Bool {
+            switch self {
+            case .generic: options.hook == .xdp && options.xdpMode != .native
+            case .native: options.hook == .xdp && options.xdpMode != .generic
+            case .socketLookup: options.hook == .socketLookup
+            }
+        }
     }
 
-    init(pins: PinDirectory, options: AuthorizationOptions, program: SharedDescriptor) {
+    init(pins: PinDirectory, options: AuthorizationOptions, programs: HookPrograms) {
         self.pins = pins
         self.options = options
-        self.program = program
+        self.programs = programs
     }
 
-    /// Puts the program in force where an earlier run had attached one by the same hook; `nil` where it had
-    /// not, or where the interface has been replaced meanwhile.
-    func adopt(_ workload: LocalWorkload) throws(BPFError) -> Form? {
-        for form in Form.allCases where form.hook == options.hook {
-            guard let pinned = try pins.open(form.pinName(workload)) else { continue }
-            let link = BPFLink(pinned)
-            if try link.facts().isGone {
-                try pins.unpin(form.pinName(workload))
+    /// Puts the program in force where an earlier run has attached one; `nil` where it has not.
+    /// - Parameter isGuarded: whether policies protect the workload.
+    func adopt(_ workload: LocalWorkload, isGuarded: Bool) throws(BPFError) -> Form? {
+        for form in Form.allCases {
+            guard let pinned = try pins.open(form.pinName(workload)), try !BPFLink(pinned).facts().isGone
+            else {
                 continue
             }
-            try link.update(to: program.file, at: "\(form.name) of pod \(workload.pod)")
-            return form
+            return try attach(workload, isGuarded: isGuarded)
         }
         return nil
     }
 
-    /// Attaches the program: from here on the workload's new connections are decided on.
-    func attach(_ workload: LocalWorkload) throws(BPFError) -> Form {
-        if let form = try adopt(workload) { return form }
-        let namespace: NetworkNamespace
-        do throws(Errno) {
-            namespace = try NetworkNamespace(path: workload.networkNamespacePath)
-        } catch {
-            throw .failed("open network namespace \(workload.networkNamespacePath)", error)
-        }
+    /// Attaches the program, or replaces the one that is there: from here on the workload's new connections
+    /// are decided on.
+    func attach(_ workload: LocalWorkload, isGuarded: Bool) throws(BPFError) -> Form {
+        let namespace = try namespace(of: workload)
+        let program = programs.program(isGuarded: isGuarded)
         switch options.hook {
         case .socketLookup:
-            let link = try BPFLink.attach(socketLookup: program.file, to: namespace)
-            try pins.pin(link.descriptor, as: Form.socketLookup.pinName(workload))
+            if try !update(.socketLookup, of: workload, program, target: nil) {
+                let link = try BPFLink.attach(socketLookup: program.file, to: namespace)
+                try keep(link, .socketLookup, workload)
+            }
             try removeOthers(workload, keeping: .socketLookup)
             return .socketLookup
         case .xdp:
             let interface = try interface(of: workload, in: namespace)
+            for form in [Form.generic, .native] where form.suits(options) {
+                guard try update(form, of: workload, program, target: UInt64(interface.index)) else {
+                    continue
+                }
+                try removeOthers(workload, keeping: form)
+                return form
+            }
+            // An interface has one mode at a time: a link of the other one would be in the way.
+            for form in [Form.generic, .native] where !form.suits(options) {
+                try remove(form.pinName(workload))
+            }
             let attachment = try BPFLink.attach(
                 xdp: program.file, to: interface, in: namespace, mode: options.xdpMode)
             let form: Form = attachment.mode == .native ? .native : .generic
-            try pins.pin(attachment.link.descriptor, as: form.pinName(workload))
+            try keep(attachment.link, form, workload)
             try removeOthers(workload, keeping: form)
             return form
         }
+    }
+
+    /// Whether the link is there and attached.
+    func isInForce(_ form: Form, _ workload: LocalWorkload) throws(BPFError) -> Bool {
+        guard let pinned = try pins.open(form.pinName(workload)) else { return false }
+        return try !BPFLink(pinned).facts().isGone
     }
 
     /// Ends every attachment of the workload. One that has none is fine.
@@ -93,6 +112,23 @@ struct PodAttachments: Sendable {
         }
     }
 
+    /// Gives a link another program. False when there is none, or it is not attached to `target` any more.
+    private func update(
+        _ form: Form, of workload: LocalWorkload, _ program: SharedDescriptor, target: UInt64?
+    ) throws(BPFError) -> Bool {
+        guard let pinned = try pins.open(form.pinName(workload)) else { return false }
+        let link = BPFLink(pinned)
+        let facts = try link.facts()
+        guard !facts.isGone, target == nil || facts.target == target else { return false }
+        try link.update(to: program.file, at: "\(form.name) of pod \(workload.pod)")
+        return true
+    }
+
+    /// A link of the same form that is elsewhere, or gone, makes place for it in one step.
+    private func keep(_ link: borrowing BPFLink, _ form: Form, _ workload: LocalWorkload) throws(BPFError) {
+        try pins.replace(link.descriptor, as: form.pinName(workload))
+    }
+
     /// After another one is in force, so that there is no moment without any.
     private func removeOthers(_ workload: LocalWorkload, keeping kept: Form?) throws(BPFError) {
         for form in Form.allCases where form != kept { try remove(form.pinName(workload)) }
@@ -104,6 +140,19 @@ struct PodAttachments: Sendable {
         try pins.unpin(name)
     }
 
+    private func namespace(of workload: LocalWorkload) throws(BPFError) -> NetworkNamespace {
+        let path = workload.networkNamespacePath
+        do throws(Errno) {
+            let namespace = try NetworkNamespace(path: path)
+            if try namespace.cookie() == workload.networkNamespace.cookie { return namespace }
+        } catch {
+            throw .failed("open network namespace \(path) of pod \(workload.pod)", error)
+        }
+        throw .failed(
+            "attach to pod \(workload.pod): \(path) is another network namespace by now; enroll it again",
+            .invalid)
+    }
+
     private func interface(
         of workload: LocalWorkload, in namespace: borrowing NetworkNamespace
     ) throws(BPFError) -> NetworkLink {
@@ -111,10 +160,21 @@ struct PodAttachments: Sendable {
             var netlink = try Netlink(in: namespace)
             if let link = try netlink.link(workload.interface) { return link }
         } catch {
-            throw .failed("look for \(workload.interface) in \(workload.networkNamespacePath)", error.errno)
+            throw .failed(
+                "look for \(workload.interface) in \(workload.networkNamespacePath)", error.errno)
         }
         throw .failed(
             "attach to pod \(workload.pod): \(workload.networkNamespacePath) has no interface "
                 + "\(workload.interface); give another --interface", .noDevice)
     }
+}
+
+/// The programs of a hook, one for each state of a workload.
+struct HookPrograms: Sendable {
+    /// What comes to an unknown address of the workload is decided by the default.
+    let guarded: SharedDescriptor
+    /// It passes, for no policy protects the workload.
+    let open: SharedDescriptor
+
+    func program(isGuarded: Bool) -> SharedDescriptor { isGuarded ? guarded : open }
 }

@@ -33,6 +33,10 @@ public protocol AuthorizationEnforcer: Actor {
     /// Compares the kernel's maps with the wanted state.
     func verify() async throws -> [Difference]
 
+    /// Ends it after a start that the engine could not follow: what the start has made goes, what it has
+    /// found stays.
+    func abandon() async
+
     /// Ends it. Without a `start` before, `removeAll` removes what earlier runs left pinned.
     func stop(_ disposition: StopDisposition) async throws(EngineError)
 }

@@ -66,7 +66,18 @@ private func inodeNumber(of file: borrowing FileDescriptor) throws(Errno) -> UIn
 /// A socket knows the namespace of the thread that made it.
 private func currentCookie() throws(Errno) -> UInt64 {
     let datagram = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let socket = FileDescriptor(owning: try syscall { Glibc.socket(AF_UNIX, datagram, 0) })
+    return try cookie(of: FileDescriptor(owning: try syscall { Glibc.socket(AF_UNIX, datagram, 0) }))
+}
+
+extension NetworkNamespace {
+    /// The kernel's cookie of this namespace.
+    public func cookie() throws(Errno) -> UInt64 {
+        let datagram = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        return try KmeshKit.cookie(of: socket(AF_UNIX, datagram))
+    }
+}
+
+private func cookie(of socket: consuming FileDescriptor) throws(Errno) -> UInt64 {
     let netnsCookieOption: Int32 = 71
     var cookie: UInt64 = 0
     var size = socklen_t(MemoryLayout<UInt64>.size)

@@ -58,6 +58,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case noBlock = 62
     case missedTailCall = 63
     case noFlow = 64
+    case torn = 65
 
     case trialDenied = 66
     case resetSent = 67
@@ -126,6 +127,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .noBlock: "no_block"
         case .missedTailCall: "missed_tail_call"
         case .noFlow: "no_flow"
+        case .torn: "torn"
         case .trialDenied: "trial_denied"
         case .resetSent: "reset_sent"
         case .resetNotSent: "reset_not_sent"
@@ -193,6 +195,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .noBlock: "Decided by --authz-default: a block was missing; see kmeshctl verify."
         case .missedTailCall: "Decided by --authz-default: a program of the chain was missing."
         case .noFlow: "Decided by --authz-default: the program's memory was missing."
+        case .torn: "Decided by --authz-default: updates crossed every reading of an address."
         case .trialDenied: "A policy on trial (dry run) would have kept it out."
         case .resetSent: "A denial was answered with a reset."
         case .resetNotSent: "A denial was not answered: the packet's form is one that is only dropped."

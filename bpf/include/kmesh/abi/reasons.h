@@ -72,6 +72,7 @@ enum kmesh_reason {
 	KMESH_REASON_NO_BLOCK = 62,
 	KMESH_REASON_MISSED_TAIL_CALL = 63,
 	KMESH_REASON_NO_FLOW = 64,
+	KMESH_REASON_TORN = 65, /* updates crossed every reading of an address */
 
 	/* Not verdicts. */
 	KMESH_REASON_TRIAL_DENIED = 66, /* a policy on trial would have kept it out */
