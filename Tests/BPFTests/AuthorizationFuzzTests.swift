@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root: loads BPF programs"))
 final class AuthorizationFuzzTests {
-    private static let server4 = IPAddress("10.1.0.1")!, server6 = IPAddress("fd00::1")!
+    private static let server4 = testAddress("10.1.0.1"), server6 = testAddress("fd00::1")
 
     @Test func noDamagedSYNIsLetIn() throws {
         let harness = try AuthorizationHarness()
@@ -34,7 +34,7 @@ final class AuthorizationFuzzTests {
     private static func packet(_ chance: inout SplitMix64) -> [UInt8] {
         let isV4 = Bool.random(using: &chance)
         var packet = TestPacket(
-            from: SocketAddress(IPAddress(isV4 ? "10.1.0.9" : "fd00::9")!, 40000),
+            from: SocketAddress(testAddress(isV4 ? "10.1.0.9" : "fd00::9"), 40000),
             to: SocketAddress(isV4 ? server4 : server6, 80))
         if Int.random(in: 0..<4, using: &chance) == 0 {
             packet.vlanTags = [1, 2, 3].prefix(Int.random(in: 1...3, using: &chance)).map { $0 }
@@ -45,7 +45,7 @@ final class AuthorizationFuzzTests {
         if !isV4 {
             for _ in 0..<Int.random(in: 0...3, using: &chance) {
                 let units = Int.random(in: 0...2, using: &chance)
-                let type = [0, 43, 60, 51].randomElement(using: &chance)!
+                let type = [0, 43, 60, 51][Int.random(in: 0..<4, using: &chance)]
                 let length = type == 51 ? UInt8(units * 2) : UInt8(units)
                 packet.extensions.append(
                     (UInt8(type), [0, length] + [UInt8](repeating: 0, count: 6 + 8 * units)))
@@ -53,7 +53,7 @@ final class AuthorizationFuzzTests {
         }
         if Int.random(in: 0..<5, using: &chance) == 0 {
             packet.fragment = (
-                UInt16([0, 0, 1, 2, 100].randomElement(using: &chance)!), Bool.random(using: &chance)
+                [0, 0, 1, 2, 100][Int.random(in: 0..<5, using: &chance)], Bool.random(using: &chance)
             )
         }
         var bytes = packet.bytes

@@ -8,10 +8,10 @@ import Testing
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root: loads BPF programs"))
 final class AuthorizationPacketTests {
-    private static let client4 = SocketAddress(IPAddress("10.1.0.9")!, 40000)
-    private static let server4 = SocketAddress(IPAddress("10.1.0.1")!, 80)
-    private static let client6 = SocketAddress(IPAddress("fd00::9")!, 40000)
-    private static let server6 = SocketAddress(IPAddress("fd00::1")!, 80)
+    private static let client4 = SocketAddress(testAddress("10.1.0.9"), 40000)
+    private static let server4 = SocketAddress(testAddress("10.1.0.1"), 80)
+    private static let client6 = SocketAddress(testAddress("fd00::9"), 40000)
+    private static let server6 = SocketAddress(testAddress("fd00::1"), 80)
 
     private enum Verdict: UInt32 {
         case aborted = 0, drop, pass, transmit
@@ -123,7 +123,7 @@ final class AuthorizationPacketTests {
     /// The program for workloads without policies judges known addresses as the other one does.
     @Test func unknownAddressesPassWhereNoPolicyProtects() throws {
         let harness = try harness()
-        let unknown = TestPacket(from: Self.client4, to: SocketAddress(IPAddress("10.1.0.77")!, 80)).bytes
+        let unknown = TestPacket(from: Self.client4, to: SocketAddress(testAddress("10.1.0.77"), 80)).bytes
         let known = TestPacket(from: Self.client4, to: Self.server4).bytes
         #expect(try harness.run(unknown).result == Verdict.drop.rawValue)
         #expect(try harness.open.run(packet: unknown).result == Verdict.pass.rawValue)
@@ -133,7 +133,7 @@ final class AuthorizationPacketTests {
 
     @Test func strangersGetNoReset() throws {
         let harness = try harness { $0.deny = KMESH_AUTHZ_RESET.rawValue }
-        let packet = TestPacket(from: Self.client4, to: SocketAddress(IPAddress("10.1.0.77")!, 80))
+        let packet = TestPacket(from: Self.client4, to: SocketAddress(testAddress("10.1.0.77"), 80))
         #expect(try harness.run(packet.bytes).result == Verdict.drop.rawValue)
     }
 
@@ -205,7 +205,7 @@ final class AuthorizationPacketTests {
     }
 
     @Test func faultsOfOursAreDecidedByTheDefault() throws {
-        let packet = TestPacket(from: Self.client4, to: SocketAddress(IPAddress("10.1.0.77")!, 80))
+        let packet = TestPacket(from: Self.client4, to: SocketAddress(testAddress("10.1.0.77"), 80))
         for (isAllowed, verdict) in [(UInt32(0), Verdict.drop), (1, .pass)] {
             let harness = try AuthorizationHarness { $0.default_allow = isAllowed }
             #expect(try harness.run(packet.bytes).result == verdict.rawValue)

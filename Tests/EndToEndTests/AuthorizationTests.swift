@@ -1,6 +1,6 @@
 /// Who reaches a pod, and who does not, under policies that come and go: by XDP and at the socket lookup.
-import Foundation
 import CKmeshABI
+import Foundation
 import Glibc
 import KmeshKit
 import KmeshTestSupport

@@ -100,3 +100,9 @@ private func be32(_ value: UInt32) -> [UInt8] {
 private func be64(_ value: UInt64) -> [UInt8] {
     be32(UInt32(value >> 32)) + be32(UInt32(truncatingIfNeeded: value))
 }
+
+/// An address that the test knows to be one.
+public func testAddress(_ text: String) -> IPAddress {
+    guard let address = IPAddress(text) else { preconditionFailure("\(text) is not an address") }
+    return address
+}
