@@ -46,8 +46,8 @@ extension AuthorizationDataplane {
             workload.addresses.contains(where: { destinations.owner(of: $0) == id && wantedView($0) == nil })
         else { return nil }
         return
-            "\(missing.key) protects the pod, is refused and has no earlier form, so that the default verdict "
-            + "decides: it \(refusals[missing.key]?.reason ?? "cannot be in force")"
+            "\(missing.key) protects the pod, is refused and has no earlier form, so that the "
+            + "default verdict decides: it \(refusals[missing.key]?.reason ?? "cannot be in force")"
     }
 
     /// Why a policy that fits is not in force on a workload that it protects; `nil` where it is.
@@ -81,8 +81,8 @@ extension AuthorizationDataplane {
         }
     }
 
-    /// Policies that are refused and of which the workload has no earlier form, sorted. What is on trial is not
-    /// missed.
+    /// Policies that are refused and of which the workload has no earlier form, sorted. What is on trial is
+    /// not missed.
     private func missingPolicies(_ assignment: Assignment) -> [AuthorizationPolicy] {
         guard !refusals.isEmpty else { return [] }
         let layers = assignment.layers

@@ -50,7 +50,9 @@ extension AuthorizationDataplane {
 
     private mutating func accept(_ unit: Unit) {
         switch unit {
-        case .policy(let key, _): refusals[key] = nil
+        case .policy(let key, _):
+            // A later form in the same changes that cannot be compiled stays refused.
+            if refusals[key]?.unit != nil { refusals[key] = nil }
         case .workload(let id): delayed[id] = nil
         }
     }
