@@ -50,7 +50,9 @@ extension AuthorizationDataplane {
 
     private mutating func accept(_ unit: Unit) {
         switch unit {
-        case .policy(let key, _): refusals[key] = nil
+        case .policy(let key, _):
+            // A later form in the same changes that cannot be compiled stays refused.
+            if refusals[key]?.unit != nil { refusals[key] = nil }
         case .workload(let id): delayed[id] = nil
         }
     }
@@ -111,20 +113,15 @@ extension AuthorizationDataplane {
     }
 
     private func wantedAssignment(of workload: LocalWorkload) -> Assignment {
-        let record = record(of: workload)
-        return Assignment(
-            namespace: record?.namespace ?? workload.pod.namespace, attached: record?.policies ?? [])
+        Assignment(namespace: workload.pod.namespace, attached: record(of: workload)?.policies ?? [])
     }
 
-    /// The mesh's workload that the pod is: by its name, or else by one of its addresses.
+    /// The mesh's workload that the pod is: by its name, or else one of its namespace by an address. What
+    /// names the address from another namespace says nothing of the pod.
     func record(of workload: LocalWorkload) -> SourceTable.Record? {
-        uid(of: workload).flatMap { sources[$0] }
-    }
-
-    func uid(of workload: LocalWorkload) -> String? {
-        let uid = workload.pod.workloadUID
-        if sources[uid] != nil { return uid }
-        return workload.addresses.lazy.compactMap { sources.owner(of: $0, isAmbiguityFine: true) }.first
+        let namespace = workload.pod.namespace
+        return sources[workload.pod.workloadUID]
+            ?? workload.addresses.lazy.compactMap { sources.record(at: $0, in: namespace) }.first
     }
 
     /// Divides the layers in use into blocks, of which those in `touched` have changed, and gives each
@@ -218,15 +215,11 @@ extension AuthorizationDataplane {
 
     /// Entries in the maps, or on their way there.
     var counts: AuthzCounts {
-        let new = destinations.addresses.count { held.destinations[$0] == nil && isAssigned($0) }
+        let new = destinations.addresses.count { held.destinations[$0] == nil && wantedView($0) != nil }
         let own = AuthzCounts(
             sources: held.sources.count, destinations: held.destinations.count + new,
             views: views.views.count, policies: numbers.count, probes: held.probes.count)
         return own + blocks.counts + leftovers.counts
-    }
-
-    private func isAssigned(_ address: IPAddress) -> Bool {
-        destinations.owner(of: address).map { assignments[$0] != nil } ?? false
     }
 }
 

@@ -22,9 +22,11 @@ extension AuthorizationDataplane {
         }
     }
 
-    /// Policies that protect an enrolled workload, sorted; empty before the first configuration.
+    /// Policies that protect an enrolled workload, sorted; empty before the first configuration, and where
+    /// `reasonForDefault` says why none does.
     public func policies(protecting id: LocalWorkload.ID) -> [PolicyKey] {
-        (assignments[id]?.layers ?? []).flatMap { policies.forms(of: $0).map(\.key) }.sorted()
+        guard reasonForDefault(of: id) == nil else { return [] }
+        return (assignments[id]?.layers ?? []).flatMap { policies.forms(of: $0).map(\.key) }.sorted()
     }
 
     /// Ports of an enrolled workload that kubelet probes.
@@ -73,11 +75,12 @@ extension AuthorizationDataplane {
         let decision = decide(query)
         let principal = held.sources[query.source].flatMap { identities.name(of: $0.identityID)?.principal }
         return AuthorizationExplanation(
-            query: query, sourceWorkload: principal == nil ? nil : sources.owner(of: query.source),
+            query: query, sourceWorkload: principal == nil ? nil : workloadUID(at: query.source),
             principal: principal, destinationWorkload: owner.flatMap { destinations[$0]?.pod.description },
             policies: owner.map { policies(protecting: $0) } ?? [],
             isAllowed: decision?.isAllowed ?? (owner == nil),
-            reason: decision?.reason.text ?? (owner == nil ? Self.notEnrolled : Self.notDecided),
+            reason: decision?.reason.text ?? owner.map { reasonForDefault(of: $0) ?? Self.notDecided }
+                ?? Self.notEnrolled,
             trialDenials: decision?.trialDenials ?? [])
     }
 

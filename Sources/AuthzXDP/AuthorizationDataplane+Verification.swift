@@ -89,6 +89,7 @@ private struct ExpectedEntries {
             sources.wanted[AuthzAddressKey(address)] = dataplane.wantedSource(address)
         }
         for address in dataplane.destinations.addresses {
+            sources.wanted[AuthzAddressKey(address)] = dataplane.wantedSource(address)
             destinations.wanted[AuthzAddressKey(address)] = dataplane.wantedView(address)
                 .map { AuthzDestinationValue(viewID: $0) }
         }

@@ -124,23 +124,6 @@ extension AuthorizationDataplane {
             + "capacity, or withdraw pods"
     }
 
-    /// The view that an address shall lead to; `nil`: none, and the programs' default decides.
-    func wantedView(_ address: IPAddress) -> UInt32? {
-        guard let owner = destinations.owner(of: address) else { return nil }
-        let found = held.untouched.contains(address) ? held.destinations[address] : nil
-        // A workload that found no room keeps what an earlier run left, but not what another workload had.
-        guard let assignment = assignments[owner] else { return found }
-        // So does one of whose policies there is no form that could be in force.
-        if let found, lacksPolicy(assignment) { return found }
-        return assignment.viewID
-    }
-
-    private func lacksPolicy(_ assignment: Assignment) -> Bool {
-        refusals.contains { key, refusal in
-            policies[key] == nil && assignment.layers.contains(where: refusal.policy.protects)
-        }
-    }
-
     private mutating func settleSources(
         _ writer: inout MapWriter, _ update: inout AuthorizationUpdate
     ) throws(MapError) {
@@ -194,13 +177,13 @@ extension AuthorizationDataplane {
     /// What the map shall say of an address.
     func wantedSource(_ address: IPAddress) -> AuthzSourceValue? {
         if sources.nodeAddresses.contains(address) { return .node }
-        guard let identity = sources.identity(of: address), let record = identities[identity], record.isReady
+        guard let identity = identity(of: address), let record = identities[identity], record.isReady
         else { return nil }
         return AuthzSourceValue(identityID: record.id, namespaceID: record.namespaceID)
     }
 
     private func isWaitingForIdentity(_ address: IPAddress) -> Bool {
-        sources.identity(of: address).map { identities[$0]?.isReady != true } ?? false
+        identity(of: address).map { identities[$0]?.isReady != true } ?? false
     }
 
     /// The ports that kubelet probes, with whose they are.

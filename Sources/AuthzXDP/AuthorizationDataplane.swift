@@ -81,6 +81,7 @@ public struct AuthorizationDataplane: Sendable {
             for id in destinations.workloads.keys.sorted() { units.insert(.workload(id)) }
             dirtySources.formUnion(held.sources.keys)
             dirtySources.formUnion(sources.nodeAddresses)
+            dirtySources.formUnion(destinations.addresses)
         }
         var update = settle(units.list)
         update.rejected = changes.compactMap { change in
@@ -95,7 +96,10 @@ public struct AuthorizationDataplane: Sendable {
     public mutating func protect(_ workload: LocalWorkload) throws(AuthorizationError) -> AuthorizationUpdate
     {
         // New addresses may find no room, and then must not be counted on.
-        if destinations[workload.id]?.addresses != workload.addresses { assignments[workload.id] = nil }
+        let old = destinations[workload.id]
+        if old?.addresses != workload.addresses { assignments[workload.id] = nil }
+        // An address of an enrolled pod is that pod's, whoever else names it.
+        dirtySources.formUnion((old?.addresses ?? []) + workload.addresses)
         destinations.insert(workload)
         guard isConfigured else { return AuthorizationUpdate() }
         let update = settle([.workload(workload.id)])
@@ -107,7 +111,8 @@ public struct AuthorizationDataplane: Sendable {
     /// The workload is not protected any more. One that is not known is fine.
     @discardableResult
     public mutating func release(_ id: LocalWorkload.ID) throws(AuthorizationError) -> AuthorizationUpdate {
-        guard destinations[id] != nil else { return AuthorizationUpdate() }
+        guard let old = destinations[id] else { return AuthorizationUpdate() }
+        dirtySources.formUnion(old.addresses)
         destinations.remove(id)
         delayed[id] = nil
         assignments[id] = nil
@@ -207,13 +212,13 @@ public struct AuthorizationDataplane: Sendable {
             if let identity = old?.identity { identities.removeWorkload(identity) }
         }
         let addresses = (old?.addresses ?? []) + (record?.addresses ?? [])
-        dirtySources.formUnion(addresses)
+        dirtySources.formUnion(addresses + destinations.addresses(ofPod: uid))
         for id in destinations.candidates(uid, addresses).sorted() { units.insert(.workload(id)) }
     }
 
     private func rejection(of name: MeshResourceName) -> String? {
         switch name {
-        case .policy(let key): return refusals[key]?.reason
+        case .policy(let key): return refusals[key]?.reason ?? waitingReason(of: key)
         case .workload(let uid):
             guard let record = sources[uid] else { return nil }
             for id in destinations.candidates(uid, record.addresses).sorted() {

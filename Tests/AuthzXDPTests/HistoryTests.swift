@@ -137,9 +137,9 @@ private struct History {
         guard isSmall else { return wanted }
         var mesh = wanted
         mesh.policies = rig.dataplane.policies.forms.mapValues(\.policy)
-        mesh.forcedProtection = rig.dataplane.assignments.mapValues {
-            Mesh.Protection(namespace: $0.namespace, attached: $0.attached)
-        }
+        let dataplane = rig.dataplane
+        mesh.forcedProtection = dataplane.assignments.filter { dataplane.reasonForDefault(of: $0.key) == nil }
+            .mapValues { Mesh.Protection(namespace: $0.namespace, attached: $0.attached) }
         var identities: [IPAddress: WorkloadIdentity] = [:]
         for address in RandomPolicies.addresses where !rig.dataplane.dirtySources.contains(address) {
             identities[address] = wanted.identity(of: address)
@@ -193,7 +193,8 @@ private struct History {
                     open[1].outcome(query, sources: open[1]),
                 ]
             }
-            if mayWait.contains(query.destination) { allowed.insert(.notProtected) }
+            // So may one while a policy that protects it is refused.
+            if isSmall || mayWait.contains(query.destination) { allowed.insert(.notProtected) }
             try #require(
                 seen.isSubset(of: allowed), "\(place): \(query) met \(seen), not only \(allowed)")
         }
@@ -247,7 +248,10 @@ private struct History {
         let isOwner = { (workload: LocalWorkload) in
             workload.addresses.contains { wanted.owner(of: $0) == workload }
         }
-        guard enrolled.allSatisfy(isOwner) else { return }
+        // Nor of one that leads nowhere.
+        let dataplane = rig.dataplane
+        let leadsNowhere = enrolled.contains { dataplane.reasonForDefault(of: $0.id) != nil }
+        guard enrolled.allSatisfy(isOwner), !leadsNowhere else { return }
         let writes = rig.maps.writeCount
         try rig.restart()
         for workload in wanted.enrolled { try rig.dataplane.protect(workload) }

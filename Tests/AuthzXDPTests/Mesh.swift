@@ -22,9 +22,19 @@ struct Mesh: Sendable {
     func identity(of address: IPAddress) -> WorkloadIdentity? {
         if let forcedIdentities { return forcedIdentities[address] }
         guard !nodeAddresses.contains(address) else { return nil }
-        let owners = workloads.values.filter { $0.addresses.contains(address) }
-        guard owners.count == 1, let owner = owners.first, !owner.sharesAddresses else { return nil }
-        return owner.identity
+        if let pod = owner(of: address)?.pod {
+            guard let own = workloads["Pod/\(pod.namespace)/\(pod.name)"], !own.sharesAddresses else {
+                return nil
+            }
+            return own.identity
+        }
+        let owners = workloads.values.filter {
+            $0.addresses.contains(address) && ($0.sharesAddresses || !$0.serviceAccount.isEmpty)
+        }
+        let identities = Set(owners.map { $0.sharesAddresses ? nil : $0.identity })
+        if identities.count == 1 { return identities.first ?? nil }
+        let pods = owners.filter { $0.uid.hasPrefix("Pod/") && !$0.sharesAddresses }
+        return pods.count == 1 ? pods[0].identity : nil
     }
 
     func owner(of address: IPAddress) -> LocalWorkload? {
@@ -33,13 +43,22 @@ struct Mesh: Sendable {
 
     private func protection(of workload: LocalWorkload) -> Protection? {
         if let forcedProtection { return forcedProtection[workload.id] }
-        let byName = workloads["Pod/\(workload.pod.namespace)/\(workload.pod.name)"]
+        let namespace = workload.pod.namespace
+        let byName = workloads["Pod/\(namespace)/\(workload.pod.name)"]
+        let neighbors = workloads.values.filter { $0.namespace == namespace }
         let byAddress = workload.addresses.lazy.compactMap { address in
-            workloads.values.filter { $0.addresses.contains(address) }.min { $0.uid < $1.uid }
+            neighbors.filter { $0.addresses.contains(address) && !$0.serviceAccount.isEmpty }
+                .min { $0.uid < $1.uid }
         }.first
-        let known = byName ?? byAddress
-        return Protection(
-            namespace: known?.namespace ?? workload.pod.namespace, attached: known?.policies ?? [])
+        if let known = byName ?? byAddress {
+            return Protection(namespace: namespace, attached: known.policies)
+        }
+        // Nobody knows whether these select it.
+        let mayBeSelected = policies.contains { key, policy in
+            policy.scope == .workloads
+                && (key.namespace == namespace || neighbors.contains { $0.policies.contains(key) })
+        }
+        return mayBeSelected ? nil : Protection(namespace: namespace, attached: [])
     }
 
     func policies(protecting workload: LocalWorkload) -> [AuthorizationPolicy]? {

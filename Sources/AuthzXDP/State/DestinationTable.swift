@@ -32,6 +32,11 @@ struct DestinationTable: Sendable {
         }
     }
 
+    /// The addresses of the enrolled pod that the mesh's workload `uid` is.
+    func addresses(ofPod uid: String) -> [IPAddress] {
+        (byPod[uid] ?? []).flatMap { workloads[$0]?.addresses ?? [] }
+    }
+
     /// Those that the mesh's workload `uid` may be, by its name or one of its addresses.
     func candidates(_ uid: String, _ addresses: [IPAddress]) -> Set<LocalWorkload.ID> {
         var found = byPod[uid] ?? []

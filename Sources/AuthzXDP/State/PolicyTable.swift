@@ -5,6 +5,8 @@ struct PolicyTable: Sendable {
     private(set) var forms: [PolicyKey: PolicyForm] = [:]
     private var mesh: Set<PolicyKey> = []
     private var namespaces: [String: Set<PolicyKey>] = [:]
+    /// Those that workloads have to name, by their namespace.
+    private var selecting: [String: Set<PolicyKey>] = [:]
 
     subscript(key: PolicyKey) -> PolicyForm? { forms[key] }
 
@@ -16,16 +18,23 @@ struct PolicyTable: Sendable {
         case .namespace:
             namespaces[key.namespace]?.remove(key)
             if namespaces[key.namespace]?.isEmpty == true { namespaces[key.namespace] = nil }
-        case .workloads, .targets, nil: break
+        case .workloads:
+            selecting[key.namespace]?.remove(key)
+            if selecting[key.namespace]?.isEmpty == true { selecting[key.namespace] = nil }
+        case .targets, nil: break
         }
         forms[key] = form
         switch form?.policy.scope {
         case .mesh: mesh.insert(key)
         case .namespace: namespaces[key.namespace, default: []].insert(key)
-        case .workloads, .targets, nil: break
+        case .workloads: selecting[key.namespace, default: []].insert(key)
+        case .targets, nil: break
         }
         return old
     }
+
+    /// Whether the namespace has policies for some of its workloads.
+    func hasSelecting(in namespace: String) -> Bool { selecting[namespace] != nil }
 
     /// Sorted by name. Of the policies that workloads name only those that are there, and mean to be named.
     func forms(of layer: LayerKey) -> [PolicyForm] {

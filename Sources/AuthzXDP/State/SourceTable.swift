@@ -37,11 +37,11 @@ struct SourceTable: Sendable {
 
     private var records: [String: Record] = [:]
     private var claims: [IPAddress: Claim] = [:]
+    /// For each namespace the policies that its workloads name, with how many do.
+    private var named: [String: [PolicyKey: Int]] = [:]
     private(set) var nodeAddresses: Set<IPAddress> = []
 
     subscript(uid: String) -> Record? { records[uid] }
-
-    var count: Int { records.count }
 
     /// Every address of which something may be known.
     var addresses: some Sequence<IPAddress> {
@@ -53,6 +53,8 @@ struct SourceTable: Sendable {
         let old = records[uid]
         if old == record { return old }
         records[uid] = record
+        if let record { count(record, 1) }
+        if let old { count(old, -1) }
         let before = Set(old?.addresses ?? []), after = Set(record?.addresses ?? [])
         for address in before.subtracting(after) { remove(uid, from: address) }
         for address in after.subtracting(before) { add(uid, to: address) }
@@ -65,21 +67,66 @@ struct SourceTable: Sendable {
         return nodeAddresses.symmetricDifference(addresses)
     }
 
-    /// The one workload that has the address; of several the first by uid if `isAmbiguityFine`.
-    func owner(of address: IPAddress, isAmbiguityFine: Bool = false) -> String? {
+    /// The workload that has the address. Of several the one that counts for its identity, or the one pod.
+    func owner(of address: IPAddress) -> String? {
+        let senders = senders(at: address)
+        if senders.count == 1 { return senders[0].uid }
+        guard senders.isEmpty else { return onlyPod(of: senders)?.uid }
+        let uids = uids(at: address)
+        return uids.count == 1 ? uids[0] : nil
+    }
+
+    /// Who sends from the address; nobody where workloads of several identities or the node do. A pod has its
+    /// address, while entries only say so: they do not take its identity away.
+    func identity(of address: IPAddress) -> WorkloadIdentity? {
+        guard !nodeAddresses.contains(address) else { return nil }
+        let senders = senders(at: address)
+        let identities = Set(senders.map { $0.record.sharesAddresses ? nil : $0.record.identity })
+        if identities.count == 1 { return identities.first ?? nil }
+        return onlyPod(of: senders)?.record.identity
+    }
+
+    /// A workload of the namespace with a service account that has the address; of several the first by uid.
+    func record(at address: IPAddress, in namespace: String) -> Record? {
+        uids(at: address).lazy.compactMap { records[$0] }
+            .first { $0.namespace == namespace && !$0.serviceAccount.isEmpty }
+    }
+
+    /// Policies that workloads of the namespace name.
+    func policies(namedIn namespace: String) -> some Sequence<PolicyKey> {
+        (named[namespace] ?? [:]).keys
+    }
+
+    private func uids(at address: IPAddress) -> [String] {
         switch claims[address] {
-        case .one(let uid): uid
-        case .several(let uids): isAmbiguityFine ? uids.first : nil
-        case nil: nil
+        case .one(let uid): [uid]
+        case .several(let uids): uids
+        case nil: []
         }
     }
 
-    /// Who sends from the address; nobody where several workloads or the node do.
-    func identity(of address: IPAddress) -> WorkloadIdentity? {
-        guard !nodeAddresses.contains(address), let uid = owner(of: address), let record = records[uid],
-            !record.sharesAddresses
-        else { return nil }
-        return record.identity
+    /// The claims to an address that count. What runs as no service account says nothing of who sends, unless
+    /// it says that the address is shared.
+    private func senders(at address: IPAddress) -> [(uid: String, record: Record)] {
+        uids(at: address).compactMap { uid in
+            guard let record = records[uid], !record.serviceAccount.isEmpty || record.sharesAddresses
+            else { return nil }
+            return (uid, record)
+        }
+    }
+
+    private func onlyPod(of senders: [(uid: String, record: Record)]) -> (uid: String, record: Record)? {
+        let pods = senders.filter { $0.uid.hasPrefix("Pod/") && !$0.record.sharesAddresses }
+        return pods.count == 1 ? pods[0] : nil
+    }
+
+    private mutating func count(_ record: Record, _ step: Int) {
+        guard !record.policies.isEmpty else { return }
+        for key in record.policies {
+            let count = (named[record.namespace]?[key] ?? 0) + step
+            named[record.namespace, default: [:]][key] = count == 0 ? nil : count
+        }
+        if named[record.namespace]?.isEmpty == true { named[record.namespace] = nil }
     }
 
     private mutating func add(_ uid: String, to address: IPAddress) {

@@ -56,9 +56,6 @@ struct IdentityVectors: Sendable {
         var accounts: [ServiceAccountName: [TermNetwork.Mention]] = [:]
     }
 
-    /// Whether no term asks who the source is.
-    var isUnconditional: Bool { network.isUnconditional }
-
     /// Whether an identity may have other terms than its namespace.
     var tellsIdentitiesApart: Bool { !mentionedIdentities.isEmpty || !principalPatterns.isEmpty }
 

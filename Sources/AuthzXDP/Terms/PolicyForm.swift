@@ -12,11 +12,19 @@ final class PolicyForm: Sendable {
 
     /// Terms of one policy: a quarter of what a destination may have.
     static let termLimit = 16_384
+    /// Values that the terms of one policy mention, each as often as a term does: what a rule's clauses have
+    /// in common is in each of its terms. Bounds the memory that compiling takes to some 100 MB.
+    static let mentionLimit = 1_000_000
 
     init(_ policy: AuthorizationPolicy) throws(PolicyFormError) {
         let reduced = policy.atL4
         let count = reduced.rules.reduce(0) { min($0 + $1.termCount, Self.termLimit + 1) }
         guard count <= Self.termLimit else { throw .tooManyTerms }
+        var mentions = 0
+        for rule in reduced.rules {
+            mentions += rule.mentionCount
+            guard mentions <= Self.mentionLimit else { throw .tooManyMentions }
+        }
         self.policy = reduced
         termCount = count
         var hash = StableHash()
@@ -37,10 +45,17 @@ final class PolicyForm: Sendable {
 
 enum PolicyFormError: Error, CustomStringConvertible {
     case tooManyTerms
+    case tooManyMentions
 
     var description: String {
-        "has more than \(PolicyForm.termLimit) combinations of what its clauses ask for: write rules with "
-            + "fewer alternatives, or split the policy"
+        switch self {
+        case .tooManyTerms:
+            "has more than \(PolicyForm.termLimit) combinations of what its clauses ask for: write rules "
+                + "with fewer alternatives, or split the policy"
+        case .tooManyMentions:
+            "has combinations of what its clauses ask for that name more than \(PolicyForm.mentionLimit) "
+                + "values in all: write rules with fewer alternatives or values, or split the policy"
+        }
     }
 }
 
@@ -61,6 +76,15 @@ extension PolicyRule {
     fileprivate var termCount: Int {
         guard let alternatives else { return 0 }
         return alternatives.reduce(1) { min($0 * $1.count, PolicyForm.termLimit + 1) }
+    }
+
+    /// Values that its terms mention, for a rule of no more terms than a policy may have.
+    fileprivate var mentionCount: Int {
+        guard let alternatives else { return 0 }
+        let count = alternatives.reduce(1) { $0 * $1.count }
+        return alternatives.reduce(0) { sum, terms in
+            sum + count / terms.count * terms.reduce(0) { $0 + $1.mentionCount }
+        }
     }
 
     fileprivate func terms() -> [Term] {

@@ -38,6 +38,17 @@ extension Term {
         if !match.destinationPorts.isEmpty { port = [[match.destinationPorts]] }
     }
 
+    /// Values that it mentions.
+    var mentionCount: Int {
+        var count = 0
+        for match in identity.joined() {
+            count += match.namespaces.count + match.principals.count + match.serviceAccounts.count
+        }
+        for blocks in [source, destination].joined().joined() { count += blocks.count }
+        for ports in port.joined() { count += ports.count }
+        return count
+    }
+
     private var dimensionCount: Int {
         (identity.isEmpty ? 0 : 1) + (source.isEmpty ? 0 : 1) + (destination.isEmpty ? 0 : 1)
             + (port.isEmpty ? 0 : 1)
@@ -70,4 +81,8 @@ extension Term {
         guard let first = left.first, let second = right.first else { return left + right }
         return [first + second]
     }
+}
+
+extension Patterns {
+    fileprivate var count: Int { any.count + none.count }
 }

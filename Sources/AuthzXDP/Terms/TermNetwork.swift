@@ -46,8 +46,6 @@ struct TermNetwork: Sendable {
         for term in 0..<termCount { words[term >> 6] |= 1 << UInt64(term & 63) }
     }
 
-    var isUnconditional: Bool { clauses.isEmpty }
-
     /// The terms that hold.
     var vector: TermVector { TermVector(words) }
 

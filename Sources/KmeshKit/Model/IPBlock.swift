@@ -34,7 +34,8 @@ extension IPAddress {
 }
 
 extension IPBlock: LosslessStringConvertible {
-    /// Reads `10.0.0.0/8`, `fd00::/64` or an address alone.
+    /// Reads `10.0.0.0/8`, `fd00::/64` or an address alone. `::ffff:10.0.0.0/104` is `10.0.0.0/8`; a mapped
+    /// address with less than 96 bits is no block of either family.
     public init?(_ text: String) {
         guard let slash = text.firstIndex(of: "/") else {
             guard let address = IPAddress(text) else { return nil }
@@ -45,7 +46,9 @@ extension IPBlock: LosslessStringConvertible {
         guard let address = IPAddress(text[..<slash]), let prefixLength = Int(length),
             length == String(prefixLength)
         else { return nil }
-        self.init(address, prefixLength: prefixLength)
+        // What is written as IPv6 has a length of IPv6.
+        let isMapped = address.isV4 && text[..<slash].contains(":")
+        self.init(address, prefixLength: isMapped ? prefixLength - 96 : prefixLength)
     }
 
     public var description: String {
