@@ -116,7 +116,7 @@ extension AuthorizationDataplane {
             namespace: record?.namespace ?? workload.pod.namespace, attached: record?.policies ?? [])
     }
 
-    /// The mesh's workload that the pod is: by its name, or else by one of its addresses.
+    /// The mesh's workload that the pod is.
     func record(of workload: LocalWorkload) -> SourceTable.Record? {
         uid(of: workload).flatMap { sources[$0] }
     }
@@ -124,7 +124,10 @@ extension AuthorizationDataplane {
     func uid(of workload: LocalWorkload) -> String? {
         let uid = workload.pod.workloadUID
         if sources[uid] != nil { return uid }
-        return workload.addresses.lazy.compactMap { sources.owner(of: $0, isAmbiguityFine: true) }.first
+        // It may be registered under another name, but not as another pod.
+        return workload.addresses.lazy.compactMap { address in
+            sources.owners(of: address).first { !PodName.isWorkloadUID($0) }
+        }.first
     }
 
     /// Divides the layers in use into blocks, of which those in `touched` have changed, and gives each
@@ -230,23 +233,18 @@ extension AuthorizationDataplane {
     }
 }
 
-/// Changes in the order of their first mention; of two for one thing the later one counts.
+/// Changes, each thing once and the later one of two.
 struct UnitList {
-    private(set) var list: [AuthorizationDataplane.Unit] = []
-    private var policies: [PolicyKey: Int] = [:]
+    private var policies: [PolicyKey: PolicyForm?] = [:]
     private var workloads: Set<LocalWorkload.ID> = []
 
-    mutating func insert(_ unit: AuthorizationDataplane.Unit) {
-        switch unit {
-        case .policy(let key, _):
-            if let index = policies[key] {
-                list[index] = unit
-            } else {
-                policies[key] = list.count
-                list.append(unit)
-            }
-        case .workload(let id):
-            if workloads.insert(id).inserted { list.append(unit) }
-        }
+    mutating func insert(_ key: PolicyKey, _ form: PolicyForm?) { policies[key] = .some(form) }
+    mutating func remove(_ key: PolicyKey) { policies.removeValue(forKey: key) }
+    mutating func insert(_ id: LocalWorkload.ID) { workloads.insert(id) }
+
+    /// Equal changes lead to equal blocks, in whatever order they come.
+    var list: [AuthorizationDataplane.Unit] {
+        policies.sorted { $0.key < $1.key }.map { .policy($0.key, $0.value) }
+            + workloads.sorted().map { .workload($0) }
     }
 }

@@ -82,6 +82,9 @@ import Testing
         rig.apply([put(policy("all", .deny, PolicyMatch.ports(80)))])
         #expect(rig.outcome("10.0.0.2", "10.0.0.1") == .denied)
         #expect(rig.outcome("10.0.0.2", "10.0.0.1", 81) == .notRestricted)
+        // Another pod that has had its address is not it.
+        rig.apply([put(pod("gone", in: "shop", "10.0.0.1"))])
+        #expect(rig.outcome("10.0.0.2", "10.0.0.1") == .denied)
         // By its address it is an entry of another namespace.
         var entry = pod("vm", in: "shop", "10.0.0.1")
         entry.uid = "WorkloadEntry/shop/vm"
@@ -208,7 +211,8 @@ import Testing
             put(policy("trial", .deny, dryRun: true, .ports(80))),
             put(policy("allowed", .allow, dryRun: true, .ports(443))),
         ])
-        let query = AuthorizationQuery(source: client.addresses[0], destination: server.addresses[0], port: 80)
+        let query = AuthorizationQuery(
+            source: client.addresses[0], destination: server.addresses[0], port: 80)
         let told = rig.dataplane.explain(query)
         #expect(told.sourceWorkload == client.uid && told.principal == "cluster.local/ns/shop/sa/client")
         #expect(told.destinationWorkload == "web/server")
@@ -225,7 +229,8 @@ import Testing
         #expect(rig.dataplane.decide(query)?.reason == .denied(by: PolicyKey(namespace: "web", name: "evil")))
         rig.maps.destinations.setFault(nil)
         rig.dataplane.tend()
-        #expect(rig.dataplane.decide(query)?.reason == .allowed(by: PolicyKey(namespace: "web", name: "evil")))
+        #expect(
+            rig.dataplane.decide(query)?.reason == .allowed(by: PolicyKey(namespace: "web", name: "evil")))
     }
 
     @Test func differencesAreFound() throws {
@@ -242,7 +247,7 @@ import Testing
         let differences = try rig.dataplane.verify().map { "\($0)" }
         #expect(differences.count == 5)
         for text in [
-            "namespace shop: wanted terms [0, 1]", "port 80", "source 10.0.0.0 of 168 bits",
+            "namespace shop]: wanted terms [0, 1, 2]", "port 80", "source 10.0.0.0 of 168 bits",
             "km_authz_source[10.0.0.2]: wanted cluster.local/ns/shop/sa/client, found damaged",
             "unknown policy 99",
         ] {

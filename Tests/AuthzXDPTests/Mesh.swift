@@ -35,7 +35,8 @@ struct Mesh: Sendable {
         if let forcedProtection { return forcedProtection[workload.id] }
         let byName = workloads["Pod/\(workload.pod.namespace)/\(workload.pod.name)"]
         let byAddress = workload.addresses.lazy.compactMap { address in
-            workloads.values.filter { $0.addresses.contains(address) }.min { $0.uid < $1.uid }
+            workloads.values.filter { $0.addresses.contains(address) && !$0.uid.hasPrefix("Pod/") }
+                .min { $0.uid < $1.uid }
         }.first
         let known = byName ?? byAddress
         return Protection(

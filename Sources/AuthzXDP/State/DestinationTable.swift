@@ -43,4 +43,6 @@ struct DestinationTable: Sendable {
 extension PodName {
     /// The uid of the pod as a workload of the mesh.
     var workloadUID: String { "Pod/\(namespace)/\(name)" }
+
+    static func isWorkloadUID(_ uid: String) -> Bool { uid.hasPrefix("Pod/") }
 }

@@ -65,12 +65,18 @@ struct SourceTable: Sendable {
         return nodeAddresses.symmetricDifference(addresses)
     }
 
-    /// The one workload that has the address; of several the first by uid if `isAmbiguityFine`.
-    func owner(of address: IPAddress, isAmbiguityFine: Bool = false) -> String? {
+    /// The one workload that has the address.
+    func owner(of address: IPAddress) -> String? {
+        if case .one(let uid) = claims[address] { return uid }
+        return nil
+    }
+
+    /// The workloads that have the address, by uid.
+    func owners(of address: IPAddress) -> [String] {
         switch claims[address] {
-        case .one(let uid): uid
-        case .several(let uids): isAmbiguityFine ? uids.first : nil
-        case nil: nil
+        case .one(let uid): [uid]
+        case .several(let uids): uids
+        case nil: []
         }
     }
 
