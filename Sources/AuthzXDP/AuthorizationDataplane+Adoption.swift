@@ -27,7 +27,7 @@ extension AuthorizationDataplane {
             guard let identity = workload.identity else { continue }
             for address in workload.addresses {
                 guard let found = held.sources[address], found.identityID != 0 else { continue }
-                identities.adopt(identity, id: found.identityID)
+                identities.adopt(identity, id: found.identityID, namespaceID: found.namespaceID)
             }
         }
     }

@@ -223,23 +223,18 @@ extension AuthorizationDataplane {
     }
 }
 
-/// Changes in the order of their first mention; of two for one thing the later one counts.
+/// Changes, each thing once and the later one of two.
 struct UnitList {
-    private(set) var list: [AuthorizationDataplane.Unit] = []
-    private var policies: [PolicyKey: Int] = [:]
+    private var policies: [PolicyKey: PolicyForm?] = [:]
     private var workloads: Set<LocalWorkload.ID> = []
 
-    mutating func insert(_ unit: AuthorizationDataplane.Unit) {
-        switch unit {
-        case .policy(let key, _):
-            if let index = policies[key] {
-                list[index] = unit
-            } else {
-                policies[key] = list.count
-                list.append(unit)
-            }
-        case .workload(let id):
-            if workloads.insert(id).inserted { list.append(unit) }
-        }
+    mutating func insert(_ key: PolicyKey, _ form: PolicyForm?) { policies[key] = .some(form) }
+    mutating func remove(_ key: PolicyKey) { policies.removeValue(forKey: key) }
+    mutating func insert(_ id: LocalWorkload.ID) { workloads.insert(id) }
+
+    /// Equal changes lead to equal blocks, in whatever order they come.
+    var list: [AuthorizationDataplane.Unit] {
+        policies.sorted { $0.key < $1.key }.map { .policy($0.key, $0.value) }
+            + workloads.sorted().map { .workload($0) }
     }
 }

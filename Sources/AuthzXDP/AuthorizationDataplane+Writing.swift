@@ -120,8 +120,8 @@ extension AuthorizationDataplane {
     private mutating func delay(_ address: IPAddress) {
         guard let owner = destinations.owner(of: address) else { return }
         delayed[owner] =
-            "needs an entry for \(address) in map \(maps.destinations.name), which is full: give the map more "
-            + "capacity, or withdraw pods"
+            "needs an entry for \(address) in map \(maps.destinations.name), which is full: give the map "
+            + "more capacity, or withdraw pods"
     }
 
     private mutating func settleSources(

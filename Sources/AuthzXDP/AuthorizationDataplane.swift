@@ -78,7 +78,7 @@ public struct AuthorizationDataplane: Sendable {
         for change in changes { record(change, &units) }
         if !isConfigured {
             isConfigured = true
-            for id in destinations.workloads.keys.sorted() { units.insert(.workload(id)) }
+            for id in destinations.workloads.keys { units.insert(id) }
             dirtySources.formUnion(held.sources.keys)
             dirtySources.formUnion(sources.nodeAddresses)
             dirtySources.formUnion(destinations.addresses)
@@ -195,10 +195,12 @@ public struct AuthorizationDataplane: Sendable {
                 form = try PolicyForm(policy)
             } catch {
                 refusals[key] = Refusal(policy: policy, unit: nil, reason: "\(error)")
+                units.remove(key)
                 return
             }
         }
-        units.insert(.policy(key, form))
+        // As it is in force already, there is nothing to do.
+        if policies[key]?.policy == form?.policy { units.remove(key) } else { units.insert(key, form) }
     }
 
     private mutating func record(_ uid: String, _ record: SourceTable.Record?, _ units: inout UnitList) {
@@ -213,7 +215,7 @@ public struct AuthorizationDataplane: Sendable {
         }
         let addresses = (old?.addresses ?? []) + (record?.addresses ?? [])
         dirtySources.formUnion(addresses + destinations.addresses(ofPod: uid))
-        for id in destinations.candidates(uid, addresses).sorted() { units.insert(.workload(id)) }
+        for id in destinations.candidates(uid, addresses) { units.insert(id) }
     }
 
     private func rejection(of name: MeshResourceName) -> String? {

@@ -124,7 +124,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         for other in running?.workloads.values.map({ $0 }) ?? []
         where other.id != workload.id && !Set(other.addresses).isDisjoint(with: workload.addresses) {
             log.warning(
-                "two pods have an address in common: the policies of one hold for both; withdraw what is gone",
+                "two pods share an address: the policies of one hold for both; withdraw what is gone",
                 metadata: ["pod": "\(workload.pod)", "other": "\(other.pod)"])
         }
         running?.workloads[workload.id] = workload

@@ -82,6 +82,9 @@ import Testing
         rig.apply([put(policy("all", .deny, PolicyMatch.ports(80)))])
         #expect(rig.outcome("10.0.0.2", "10.0.0.1") == .denied)
         #expect(rig.outcome("10.0.0.2", "10.0.0.1", 81) == .notRestricted)
+        // Another pod that has had its address is not it.
+        rig.apply([put(pod("gone", in: "shop", "10.0.0.1"))])
+        #expect(rig.outcome("10.0.0.2", "10.0.0.1") == .denied)
         // What names its address from another namespace takes no policy away and brings none.
         let named = policy("named", in: "shop", .allow, scope: .workloads)
         var entry = pod("vm", in: "shop", "10.0.0.1", policies: [named.key])
@@ -246,7 +249,7 @@ import Testing
         let differences = try rig.dataplane.verify().map { "\($0)" }
         #expect(differences.count == 5)
         for text in [
-            "namespace shop: wanted terms [0, 1]", "port 80", "source 10.0.0.0 of 168 bits",
+            "namespace shop]: wanted terms [0, 1, 2]", "port 80", "source 10.0.0.0 of 168 bits",
             "km_authz_source[10.0.0.2]: wanted cluster.local/ns/shop/sa/client, found damaged",
             "unknown policy 99",
         ] {

@@ -80,6 +80,33 @@ import Testing
         #expect(rig.outcome("10.1.0.7", "10.0.0.1") == .allowed)
     }
 
+    /// Two identities that want the same number keep theirs, whoever comes first after the restart.
+    @Test func identitiesThatWantOneNumberAreToldApart() throws {
+        var owners: [UInt32: String] = [:]
+        var pair: (String, String)?
+        for index in 0..<400_000 where pair == nil {
+            let name = "s\(index)"
+            let hash = WorkloadIdentity(namespace: "shop", serviceAccount: name).stableHash
+            let other = owners.updateValue(name, forKey: HashedIDs.candidate(hash, 0))
+            pair = other.map { ($0, name) }
+        }
+        let (one, other) = try #require(pair)
+        let changes = [
+            put(server), put(pod(one, in: "shop", "10.1.0.1")), put(pod(other, in: "shop", "10.1.0.2")),
+            put(policy("one", .deny, .principals("cluster.local/ns/shop/sa/\(one)"))),
+        ]
+        for order in [changes, [changes[0], changes[2], changes[1], changes[3]]] {
+            var rig = Rig()
+            try rig.dataplane.protect(server.local)
+            rig.apply(order)
+            #expect(rig.outcome("10.1.0.1", "10.0.0.1") == .denied)
+            #expect(rig.outcome("10.1.0.2", "10.0.0.1") == .notRestricted)
+            #expect(try restart(&rig, changes) == 0)
+            #expect(rig.outcome("10.1.0.1", "10.0.0.1") == .denied)
+            #expect(rig.outcome("10.1.0.2", "10.0.0.1") == .notRestricted)
+        }
+    }
+
     @Test func whatIsDamagedOrForeignIsRepaired() throws {
         var rig = try loaded()
         rig.maps.sources.damage(AuthzAddressKey(try #require(IPAddress("10.1.0.7"))))
@@ -129,9 +156,10 @@ import Testing
     /// A run that dies at any of its writes leaves something that works, and that the next one makes whole.
     @Test(arguments: 1...40) func aRunDiesInTheMiddle(nth: Int) throws {
         var rig = try loaded()
-        let other = mesh + [
-            put(policy("a", .deny, .namespaces("shop-2"))), put(pod("c30", in: "shop-3x", "10.1.0.30")),
-        ]
+        let other =
+            mesh + [
+                put(policy("a", .deny, .namespaces("shop-2"))), put(pod("c30", in: "shop-3x", "10.1.0.30")),
+            ]
         let query = AuthorizationQuery(
             source: try #require(IPAddress("10.1.0.5")), destination: server.addresses[0], port: 80)
         let watch = Watch([query])

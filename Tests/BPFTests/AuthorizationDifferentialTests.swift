@@ -64,8 +64,13 @@ final class AuthorizationDifferentialTests {
 
         /// Who sends from the address, if that is clear.
         func identity(of address: IPAddress) -> WorkloadIdentity? {
-            let owners = workloads.filter { $0.addresses.contains(address) }
-            return owners.count == 1 && !owners[0].sharesAddresses ? owners[0].identity : nil
+            let owners = workloads.filter {
+                $0.addresses.contains(address) && ($0.identity != nil || $0.sharesAddresses)
+            }
+            let identities = Set(owners.map { $0.sharesAddresses ? nil : $0.identity })
+            if identities.count == 1 { return identities.first ?? nil }
+            let pods = owners.filter { $0.uid.hasPrefix("Pod/") && !$0.sharesAddresses }
+            return pods.count == 1 ? pods[0].identity : nil
         }
     }
 
@@ -121,7 +126,10 @@ final class AuthorizationDifferentialTests {
         let source = SocketAddress(query.source, 40000)
         let destination = SocketAddress(query.destination, query.port)
         let packet = TestPacket(from: source, to: destination).bytes
-        let comment = Comment(rawValue: "seed \(seed): \(query), wanted \(wanted)")
+        let identity = mesh.identity(of: query.source)?.principal ?? "nobody"
+        let comment = Comment(
+            rawValue: "seed \(seed): \(query) by \(identity), wanted \(wanted); explained as "
+                + "\(dataplane.explain(query))")
         #expect(try (harness.run(packet).result == 2) == wanted.isAllowed, comment)
         #expect(
             try harness.lookup.run(lookupFrom: source, to: destination).passes == wanted.isAllowed, comment)

@@ -139,8 +139,9 @@ public struct RandomPolicies: Sendable {
     public mutating func workload(_ name: String, in namespace: String? = nil) -> Workload {
         let namespace = namespace ?? one(of: Self.namespaces)
         let addresses = (0..<number(1...2)).map { _ in one(of: Self.addresses) }
+        let kind = isLucky(0.8) ? "Pod" : "WorkloadEntry"
         var workload = Workload(
-            uid: "Pod/\(namespace)/\(name)", name: name, namespace: namespace, addresses: addresses)
+            uid: "\(kind)/\(namespace)/\(name)", name: name, namespace: namespace, addresses: addresses)
         workload.serviceAccount = isLucky(0.9) ? one(of: Self.serviceAccounts) : ""
         workload.sharesAddresses = isLucky(0.05)
         workload.probePorts = isLucky(0.2) ? [8080] : []

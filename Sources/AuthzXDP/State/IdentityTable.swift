@@ -118,8 +118,15 @@ struct IdentityTable: Sendable {
         leave(namespace: name)
     }
 
-    /// Gives an identity the number that an earlier run gave it, if it can have been that.
-    mutating func adopt(_ identity: WorkloadIdentity, id: UInt32) {
+    /// Gives an identity and its namespace the numbers that an earlier run gave them, if it can have been
+    /// those.
+    mutating func adopt(_ identity: WorkloadIdentity, id: UInt32, namespaceID: UInt32) {
+        let name = identity.namespace
+        if namespaces[name] == nil, HashedIDs.candidates(Self.hash(ofNamespace: name)).contains(namespaceID),
+            namespaceIDs.reserve(namespaceID)
+        {
+            enter(namespace: name, id: namespaceID)
+        }
         guard identities[identity] == nil, HashedIDs.candidates(identity.stableHash).contains(id),
             ids.reserve(id)
         else { return }
@@ -148,9 +155,17 @@ struct IdentityTable: Sendable {
 
     private mutating func enter(namespace name: String) -> Namespace {
         if let record = namespaces[name] { return record }
+        return enter(namespace: name, id: namespaceIDs.allocate(Self.hash(ofNamespace: name)))
+    }
+
+    private static func hash(ofNamespace name: String) -> UInt64 {
         var hash = StableHash()
         hash.combine(name)
-        let id = namespaceIDs.allocate(hash.value)
+        return hash.value
+    }
+
+    @discardableResult
+    private mutating func enter(namespace name: String, id: UInt32) -> Namespace {
         namespaceNames[id] = name
         let start = WorkloadIdentity(namespace: name, serviceAccount: "").principal
         let record = Namespace(id: id, text: Array(name.utf8), principalStart: Array(start.utf8))
