@@ -29,6 +29,7 @@ struct Arguments: Sendable {
         if accessLogFile != nil, accessLog == .off {
             throw FlagError("--access-log-file without --access-log: add --access-log=text or json")
         }
+        try checkListeners()
         let standard = [
             ListenFlag(place: SocketAddress(IPAddress(high: 0, low: 0), 8080), kind: .plain),
             ListenFlag(place: SocketAddress(IPAddress(high: 0, low: 0), 15019), kind: .metadata),
@@ -54,6 +55,16 @@ struct Arguments: Sendable {
         options.waypoint = waypoint.map { serviceKey("\($0.name).\($0.namespace)", namespace: $0.namespace) }
         options.upgradeSocket = upgradeSocket
         return options
+    }
+
+    /// The kernel would let two listeners share an address, and choose one of them for each connection.
+    private func checkListeners() throws(FlagError) {
+        var places: Set<SocketAddress> = []
+        for flag in listen where flag.place.port != 0 {
+            guard places.insert(flag.place).inserted else {
+                throw FlagError("--listen names \(flag.place) twice: choose another port for one of them")
+            }
+        }
     }
 }
 

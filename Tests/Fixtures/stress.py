@@ -19,6 +19,8 @@ import sys
 import threading
 import time
 
+# Sockets that keep ports. Two listeners of a waypoint share a port that is given to both without a word.
+KEPT = []
 PIECE = bytes(range(256)) * 256
 SMALL = b"x" * 100
 
@@ -238,8 +240,13 @@ def end(child, seconds):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """A free port of this program's own: the socket that keeps it does not listen, and lets listeners in."""
+    kept = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        kept.setsockopt(socket.SOL_SOCKET, option, 1)
+    kept.bind(("127.0.0.1", 0))
+    KEPT.append(kept)
+    return kept.getsockname()[1]
 
 
 # The scenarios.

@@ -68,6 +68,7 @@ import WaypointProxy
         (["--waypoint", "w"], "is not NAMESPACE/NAME"),
         ([], "--mesh-file is missing"),
         (["--mesh-file", "a", "--access-log-file", "b"], "--access-log-file without --access-log"),
+        (["--mesh-file", "a", "--listen", "80", "--listen", "80=metadata"], "--listen names [::]:80 twice"),
     ])
     func badFlagsAreExplained(arguments: [String], message: String) {
         let error = #expect(throws: FlagError.self) { try options(arguments) }
