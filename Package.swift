@@ -49,10 +49,11 @@ let package = Package(
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
-        library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", logging]),
+        library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "Telemetry", logging]),
 
-        program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
+        program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", "Telemetry", arguments, logging]),
         program("kmesh-waypoint", ["KmeshKit", "MeshFile", "WaypointProxy", logging]),
         program("kmeshctl", ["KmeshKit", arguments]),
 

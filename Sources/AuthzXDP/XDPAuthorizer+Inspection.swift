@@ -9,11 +9,21 @@ extension XDPAuthorizer {
         return activity
     }
 
+    public func meters() async -> EngineMeters {
+        guard let running else { return EngineMeters() }
+        let programs = [
+            ("kmesh_authz", running.kernel.programs.guarded), ("kmesh_authz_open", running.kernel.programs.open),
+        ]
+        return EngineMeters(
+            reasons: running.kernel.reasonCounts(),
+            maps: running.kernel.mapSnapshots(counts: running.entriesByMap),
+            programs: programs.compactMap { ProgramStatistics.use(of: $0.1, named: $0.0) },
+            policies: (try? running.dataplane.policySnapshots()) ?? [])
+    }
+
     public func snapshot() async -> AuthorizationSnapshot {
         guard let running else { return AuthorizationSnapshot() }
         let workloads = running.workloads.values.sorted { $0.pod < $1.pod }
-        let counts = Dictionary(
-            running.dataplane.entryCounts.byMap.map { ($0.map, $0.count) }, uniquingKeysWith: { $1 })
         return AuthorizationSnapshot(
             isEnforcing: running.isEnforcing, hook: options.authorization.hook,
             policies: (try? running.dataplane.policySnapshots()) ?? [],
@@ -26,7 +36,7 @@ extension XDPAuthorizer {
                         ? running.dataplane.probePorts(of: workload.id) : [])
             },
             endedConnections: running.endedConnections, reasons: running.kernel.reasonCounts(),
-            maps: running.kernel.mapSnapshots(counts: counts))
+            maps: running.kernel.mapSnapshots(counts: running.entriesByMap))
     }
 
     public func verify() async throws -> [Difference] {
@@ -131,5 +141,11 @@ extension AuthorizationDataplane {
     /// Whether it is a connection that kubelet makes to see how the workload is.
     func isProbe(_ query: AuthorizationQuery, of id: LocalWorkload.ID) -> Bool {
         sources.nodeAddresses.contains(query.source) && probePorts(of: id).contains(query.port)
+    }
+}
+
+extension XDPAuthorizer.Running {
+    fileprivate var entriesByMap: [String: Int] {
+        Dictionary(dataplane.entryCounts.byMap.map { ($0.map, $0.count) }, uniquingKeysWith: { $1 })
     }
 }

@@ -18,9 +18,11 @@ extension BPFObject {
     }
 
     /// After `load`: makes the pin directory with all maps in it, in one step.
-    public func pinMaps(in pins: PinDirectory) throws(BPFError) {
+    ///
+    /// Those in `others` belong to somebody else, who pins them.
+    public func pinMaps(in pins: PinDirectory, except others: Set<String> = []) throws(BPFError) {
         try pins.stage()
-        for name in mapNames { try pins.pinStaged(try map(name), as: name) }
+        for name in mapNames where !others.contains(name) { try pins.pinStaged(try map(name), as: name) }
         try pins.commit()
     }
 

@@ -165,6 +165,41 @@ int kmesh_bpf_program_id(int program, __u32 *id)
 	return result;
 }
 
+int kmesh_bpf_program_use(int program, __u64 *runs, __u64 *nanoseconds)
+{
+	struct bpf_prog_info info = {};
+	int result = facts_of(program, &info, sizeof(info));
+
+	*runs = info.run_cnt;
+	*nanoseconds = info.run_time_ns;
+	return result;
+}
+
+int kmesh_bpf_statistics_enable(void)
+{
+	union bpf_attr attributes = { .enable_stats = { .type = BPF_STATS_RUN_TIME } };
+
+	return command(BPF_ENABLE_STATS, &attributes);
+}
+
+int kmesh_bpf_iterator_link(int program, int map)
+{
+	union bpf_iter_link_info info = { .map = { .map_fd = map } };
+	union bpf_attr attributes = { .link_create = { .prog_fd = program,
+						       .attach_type = BPF_TRACE_ITER,
+						       .iter_info = pointer(&info),
+						       .iter_info_len = sizeof(info) } };
+
+	return command(BPF_LINK_CREATE, &attributes);
+}
+
+int kmesh_bpf_iterator_start(int link)
+{
+	union bpf_attr attributes = { .iter_create = { .link_fd = link } };
+
+	return command(BPF_ITER_CREATE, &attributes);
+}
+
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags)
 {
 	union bpf_attr attributes = { .link_create = { .prog_fd = program,

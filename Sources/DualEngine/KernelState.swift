@@ -17,6 +17,8 @@ struct KernelState: Sendable {
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
     private let maps: [MapMemory]
+    /// What other programs read too.
+    let shared: [String: SharedDescriptor]
     /// Pins of other layouts.
     private let older: [PinDirectory]
 
@@ -49,6 +51,10 @@ struct KernelState: Sendable {
             programs = try Self.programs(of: object)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
+            shared = [
+                KMESH_MAP_ENROLLED: SharedDescriptor(try object.map(KMESH_MAP_ENROLLED)),
+                KMESH_MAP_PEER: SharedDescriptor(try object.map(KMESH_MAP_PEER)),
+            ]
             older = try options.olderPins()
             maps = try object.mapMemories()
         } catch {
@@ -136,6 +142,16 @@ struct KernelState: Sendable {
             let count = created[map.name].flatMap { try? reasons.value(of: $0.rawValue) }
             return map.snapshot(entries: known[map.name], created: count)
         }
+    }
+
+    func meters(counts: MapCounts) -> EngineMeters {
+        var named = programs.map { ("kmesh_\($0.key.name)", $0.value) }
+        named.append(("kmesh_sk_msg", messages))
+        return EngineMeters(
+            reasons: reasonCounts(), maps: mapSnapshots(counts: counts),
+            programs: named.sorted { $0.0 < $1.0 }.compactMap {
+                ProgramStatistics.use(of: $0.1, named: $0.0)
+            })
     }
 
     private static func programs(

@@ -1,11 +1,13 @@
 /// Answers what comes in at the admin socket.
 internal import KmeshKit
 internal import Logging
+internal import Telemetry
 
 struct AdminHandler: Sendable {
     let engine: any DataplaneEngine
     let authorization: any AuthorizationEnforcer
     let enrollment: Enrollment
+    let telemetry: ConnectionTelemetry?
     let record: DaemonRecord
     let counters: @Sendable () -> AdminCounters
     let log = Logger(label: "admin")
@@ -19,6 +21,8 @@ struct AdminHandler: Sendable {
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
         case .explain(let question): await explain(question)
+        case .telemetry: .telemetry(await enabledTelemetry())
+        case .setTelemetry(let part, let isEnabled): await setTelemetry(part, isEnabled)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(
@@ -37,6 +41,7 @@ struct AdminHandler: Sendable {
                     "uid": "\(workload.id)", "cookie": "\(workload.networkNamespace.cookie)",
                     "address": "\(workload.addresses[0])",
                 ])
+            await telemetry?.noteChange()
             return .enrolled(workload)
         } catch {
             log.warning("enrolment refused: \(error)")
@@ -62,6 +67,24 @@ struct AdminHandler: Sendable {
             try await authorization.setEnforcing(isEnforcing)
             log.warning("authorization is \(isEnforcing ? "enforced again" : "switched off")")
             return .authorization(await authorization.snapshot())
+        } catch {
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func enabledTelemetry() async -> Set<TelemetryPart> {
+        var parts: Set<TelemetryPart> = []
+        for part in TelemetryPart.allCases where await telemetry?.isEnabled(part) == true {
+            parts.insert(part)
+        }
+        return parts
+    }
+
+    private func setTelemetry(_ part: TelemetryPart, _ isEnabled: Bool) async -> AdminResponse {
+        guard let telemetry else { return .error(.failed, "this daemon does not observe connections") }
+        do throws(EngineError) {
+            try await telemetry.setEnabled(part, isEnabled)
+            return .telemetry(await enabledTelemetry())
         } catch {
             return .error(.failed, "\(error)")
         }

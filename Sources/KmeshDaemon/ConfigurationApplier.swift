@@ -1,14 +1,20 @@
 /// Carries changes from the source to the engine, and says what was refused.
 internal import KmeshKit
 internal import Logging
+internal import Telemetry
 
 struct ConfigurationApplier: Sendable {
     private let engine: any DataplaneEngine
     private let source: any ConfigurationSource
     private let record: DaemonRecord
+    private let telemetry: ConnectionTelemetry?
     private let log = Logger(label: "config")
 
-    init(_ engine: any DataplaneEngine, _ source: any ConfigurationSource, _ record: DaemonRecord) {
+    init(
+        _ engine: any DataplaneEngine, _ source: any ConfigurationSource, _ record: DaemonRecord,
+        _ telemetry: ConnectionTelemetry?
+    ) {
+        self.telemetry = telemetry
         self.engine = engine
         self.source = source
         self.record = record
@@ -31,11 +37,14 @@ struct ConfigurationApplier: Sendable {
     func apply(_ update: ConfigurationUpdate) async {
         for note in update.notes { log.info("\(note)") }
         var rejected: [RejectedResource] = []
+        let start = ContinuousClock.now
         for handler in engine.handlers {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
             rejected += await handler.apply(update.changes)
         }
-        let isRepaired = record.applied(Set(update.changes.map(\.name)), rejecting: rejected)
+        await telemetry?.noteChange()
+        let isRepaired = record.applied(
+            Set(update.changes.map(\.name)), rejecting: rejected, after: .now - start)
         for resource in rejected.prefix(DaemonStatus.recentLimit) { log.error("refused: \(resource)") }
         if rejected.count > DaemonStatus.recentLimit {
             log.error("refused: \(rejected.count - DaemonStatus.recentLimit) resources more")

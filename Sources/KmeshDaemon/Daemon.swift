@@ -1,19 +1,24 @@
 /// The daemon: brings a configuration source, an engine and the admin socket together until a signal ends it.
 public import KmeshKit
 internal import Logging
+public import Telemetry
 
 public struct Daemon: Sendable {
     private let options: DaemonOptions
     private let engine: any DataplaneEngine
     private let authorization: any AuthorizationEnforcer
     private let source: any ConfigurationSource
+    private let telemetry: ConnectionTelemetry?
     private let log = Logger(label: "daemon")
 
-    /// - Parameter authorization: the one that the engine was given.
+    /// - Parameters:
+    ///   - authorization: the one that the engine was given.
+    ///   - telemetry: observes the engine's connections; `nil`: nobody does.
     public init(
         _ options: DaemonOptions, engine: any DataplaneEngine, authorization: any AuthorizationEnforcer,
-        source: any ConfigurationSource
+        source: any ConfigurationSource, telemetry: ConnectionTelemetry? = nil
     ) {
+        self.telemetry = telemetry
         self.options = options
         self.engine = engine
         self.authorization = authorization
@@ -31,8 +36,10 @@ public struct Daemon: Sendable {
         try await startEngine(enrolling: store.workloads)
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
+        await observe()
         let outcome = await serve(server, store, first, signals)
         do throws(EngineError) {
+            try await telemetry?.stop(options.onExit)
             try await engine.stop(options.onExit)
             log.info("ended", metadata: ["kept": "\(options.onExit == .keepPinned)"])
         } catch {
@@ -48,10 +55,11 @@ public struct Daemon: Sendable {
     ) async -> Result<Void, DaemonError> {
         do {
             let record = DaemonRecord(options, mode: engine.mode.rawValue, source: source.name)
-            let configuration = ConfigurationApplier(engine, source, record)
+            let configuration = ConfigurationApplier(engine, source, record, telemetry)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
-                engine: engine, authorization: authorization, enrollment: enrollment, record: record,
+                engine: engine, authorization: authorization, enrollment: enrollment,
+                telemetry: telemetry, record: record,
                 counters: { server.counters })
             await configuration.apply(first)
             log.info("ready", metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
@@ -59,6 +67,7 @@ public struct Daemon: Sendable {
                 group.addTask { try await server.run { await admin.answer($0) } }
                 group.addTask { await configuration.follow() }
                 group.addTask { await tend() }
+                group.addTask { await telemetry?.run() }
                 group.addTask { try await heed(signals) }
             }
         } catch is AskedToEnd {
@@ -71,6 +80,15 @@ public struct Daemon: Sendable {
             preconditionFailure("unexpected error: \(error)")
         }
         return .success(())
+    }
+
+    /// Traffic is steered, whether it can be observed or not.
+    private func observe() async {
+        do throws(EngineError) {
+            try await telemetry?.start()
+        } catch {
+            log.error("connections are not observed: \(error)")
+        }
     }
 
     /// Gives the engine its second, until the task is cancelled.

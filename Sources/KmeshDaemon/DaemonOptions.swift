@@ -1,5 +1,6 @@
 /// What the daemon was started with.
 public import KmeshKit
+public import Telemetry
 
 public struct DaemonOptions: Sendable {
     public var mode: EngineMode
@@ -12,6 +13,9 @@ public struct DaemonOptions: Sendable {
     public var adminSocket: String
     public var stateDirectory: String
     public var adminLimits = AdminServer.Limits()
+    public var telemetry = TelemetryOptions()
+    /// Where metrics are; nil: nowhere.
+    public var metricsAddress: SocketAddress?
 
     public init(
         mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String,

@@ -1,6 +1,7 @@
 /// What has happened since the start, for `kmeshctl status`.
 internal import KmeshKit
 internal import Synchronization
+internal import Telemetry
 
 final class DaemonRecord: Sendable {
     private struct State {
@@ -10,6 +11,7 @@ final class DaemonRecord: Sendable {
         var recentRejections: [RejectedResource] = []
         var badConfigurations: UInt64 = 0
         var lastConfigurationError: String?
+        var applyTimes = Histogram()
     }
 
     private let state = Mutex(State())
@@ -25,9 +27,12 @@ final class DaemonRecord: Sendable {
     }
 
     /// Returns whether a bad configuration is repaired with this update of `resources`.
-    func applied(_ resources: Set<MeshResourceName>, rejecting rejected: [RejectedResource]) -> Bool {
+    func applied(
+        _ resources: Set<MeshResourceName>, rejecting rejected: [RejectedResource], after time: Duration
+    ) -> Bool {
         state.withLock { state in
             state.updates += 1
+            state.applyTimes.add(time / .seconds(1))
             state.rejected += UInt64(rejected.count)
             let waiting = state.recentRejections.filter { !resources.contains($0.name) }
             state.recentRejections = (waiting + rejected).suffix(DaemonStatus.recentLimit)
@@ -42,6 +47,9 @@ final class DaemonRecord: Sendable {
             state.lastConfigurationError = error.description
         }
     }
+
+    /// Seconds that configurations took from their arrival to the maps.
+    var applyTimes: Histogram { state.withLock { $0.applyTimes } }
 
     func status(enrolled: Int, engine: EngineActivity, admin: AdminCounters) -> DaemonStatus {
         state.withLock { state in

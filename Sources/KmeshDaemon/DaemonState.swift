@@ -1,5 +1,6 @@
 /// The daemon's state directory: one daemon at a time, and what `uninstall` removes.
 public import KmeshKit
+internal import Telemetry
 
 enum DaemonState {
     /// Held as long as a daemon runs; freed by the kernel when it dies.
@@ -24,7 +25,7 @@ enum DaemonState {
 extension Daemon {
     /// Removes everything that daemons left in the kernel and in the state directory. Refused while one runs.
     public static func uninstall(
-        stateDirectory: String, engines: [any DataplaneEngine]
+        stateDirectory: String, engines: [any DataplaneEngine], _ options: EngineOptions
     ) async throws(DaemonError) {
         let lock = try DaemonState.lock(stateDirectory)
         for engine in engines {
@@ -33,6 +34,11 @@ extension Daemon {
             } catch {
                 throw .engine(error)
             }
+        }
+        do throws(EngineError) {
+            try ConnectionTelemetry.uninstall(options)
+        } catch {
+            throw .engine(error)
         }
         for name in ["enrolled.json", "enrolled.json.damaged", "enrolled.json.tmp", "kmesh.sock"] {
             do throws(Errno) {

@@ -50,7 +50,8 @@ struct UninstallCommand: AsyncParsableCommand {
     func run() async throws {
         do {
             let options = EngineOptions(nodeName: "", bpfFileSystemPath: bpfFsPath, cgroupPath: "")
-            try await Daemon.uninstall(stateDirectory: stateDir, engines: EngineFactory.all(options))
+            try await Daemon.uninstall(
+                stateDirectory: stateDir, engines: EngineFactory.all(options), options)
             print("removed")
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

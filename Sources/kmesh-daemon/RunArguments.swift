@@ -56,6 +56,9 @@ struct RunArguments: ParsableArguments {
     @Option(help: "The socket that kmeshctl talks to.")
     var adminSocket = AdminClient.defaultPath
 
+    @OptionGroup(title: "Access log and metrics")
+    var telemetry: TelemetryArguments
+
     @Option(help: "Where the daemon keeps its lock and its list of enrolled pods.")
     var stateDir = "/run/kmesh"
 
@@ -109,10 +112,13 @@ struct RunArguments: ParsableArguments {
         engine.authorization = AuthorizationOptions(
             hook: authzHook, denial: authzDeny, defaultVerdict: authzDefault,
             letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
-        return DaemonOptions(
+        var options = DaemonOptions(
             mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,
             stateDirectory: stateDir)
+        options.telemetry = telemetry.options
+        options.metricsAddress = telemetry.metricsAddress.address
+        return options
     }
 }
 

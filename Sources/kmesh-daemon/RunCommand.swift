@@ -2,6 +2,7 @@
 import ArgumentParser
 import KmeshDaemon
 import KmeshKit
+import Telemetry
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,8 @@ struct RunCommand: AsyncParsableCommand {
             let authorization = EngineFactory.authorization(options.engine)
             let engine = try EngineFactory.make(options.mode, options.engine, authorization)
             let daemon = Daemon(
-                options, engine: engine, authorization: authorization, source: SourceFactory.make(options))
+                options, engine: engine, authorization: authorization, source: SourceFactory.make(options),
+                telemetry: try ConnectionTelemetry(options.telemetry, engine: engine, options.engine))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

@@ -22,6 +22,8 @@ actor FakeAuthorizer: AuthorizationEnforcer {
 
     func setEnforcing(_ isEnforcing: Bool) async throws(EngineError) { self.isEnforcing = isEnforcing }
 
+    func meters() async -> EngineMeters { EngineMeters() }
+
     func snapshot() async -> AuthorizationSnapshot {
         AuthorizationSnapshot(
             isEnforcing: isEnforcing, hook: .socketLookup,

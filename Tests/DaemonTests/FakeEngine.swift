@@ -42,6 +42,16 @@ actor FakeEngine: DataplaneEngine {
         EngineSnapshot(mode: mode, enrolled: Array(enrolled.values))
     }
 
+    func meters() async -> EngineMeters { EngineMeters() }
+
+    func parties(of questions: [ConnectionQuestion]) async -> [ConnectionParties] {
+        questions.map { _ in ConnectionParties() }
+    }
+
+    func vanished(among uids: Set<String>) async -> Set<String> { [] }
+
+    func sharedMaps() async -> [String: SharedDescriptor] { [:] }
+
     func verify() async throws -> [Difference] { differences }
 
     func stop(_ disposition: StopDisposition) async throws(EngineError) { stopped.append(disposition) }

@@ -3,7 +3,7 @@
 #ifndef KMESH_L4_MAPS_H
 #define KMESH_L4_MAPS_H
 
-#include <kmesh/abi/abi.h>
+#include "enrolled_map.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -44,14 +44,6 @@ struct {
 	__type(key, struct kmesh_endpoint_key);
 	__type(value, struct kmesh_endpoint);
 } km_endpoint SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_ENROLLED_MAX);
-	__type(key, struct kmesh_enrolled_key);
-	__type(value, struct kmesh_enrolled);
-} km_enrolled SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -37,6 +37,7 @@ enum {
 enum {
 	BPF_F_NO_PREALLOC = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+	BPF_RB_NO_WAKEUP = 1,
 };
 
 enum {
@@ -50,7 +51,10 @@ enum {
 	IPPROTO_MPTCP = 262,
 };
 
-enum { AF_INET = 2 };
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+};
 
 /* Headers of packets, in network byte order. */
 
@@ -121,7 +125,12 @@ struct tcphdr {
 
 enum { ECONNREFUSED = 111 };
 
-enum { BPF_TCP_ESTABLISHED = 1 };
+enum {
+	BPF_TCP_ESTABLISHED = 1,
+	BPF_TCP_SYN_SENT = 2,
+	BPF_TCP_CLOSE = 7,
+	BPF_TCP_LISTEN = 10,
+};
 
 enum xdp_action {
 	XDP_ABORTED = 0,
@@ -172,11 +181,14 @@ struct bpf_sock_addr {
 enum {
 	BPF_SOCK_OPS_TCP_CONNECT_CB = 3,
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
+	BPF_SOCK_OPS_STATE_CB = 10,
 	BPF_SOCK_OPS_HDR_OPT_LEN_CB = 14,
 	BPF_SOCK_OPS_WRITE_HDR_OPT_CB = 15,
 };
 
 enum {
+	BPF_SOCK_OPS_STATE_CB_FLAG = 4,
 	BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG = 64,
 };
 
@@ -261,8 +273,76 @@ struct sk_msg_md {
 	struct bpf_sock *sk;
 };
 
+struct net {
+	__u64 net_cookie;
+} __attribute__((preserve_access_index));
+
+struct in6_addr {
+	__u32 words[4];
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	__u16 skc_family;
+	volatile __u8 skc_state;
+	struct {
+		struct net *net;
+	} skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+	int sk_err;
+} __attribute__((preserve_access_index));
+
+enum sock_flags {
+	SOCK_DONE = 1,
+};
+
+struct inet_sock {
+	struct sock sk;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+} __attribute__((preserve_access_index));
+
+struct minmax_sample {
+	__u32 v;
+} __attribute__((preserve_access_index));
+
+struct minmax {
+	struct minmax_sample s[3];
+} __attribute__((preserve_access_index));
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	__u32 write_seq; /* of the next byte that is queued */
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u64 bytes_received;
+	__u32 srtt_us; /* in eighths of a microsecond */
+	struct minmax rtt_min;
+	__u32 total_retrans;
+	__u32 lost;
+} __attribute__((preserve_access_index));
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
 } __attribute__((preserve_access_index));
 
 #endif

@@ -19,13 +19,3 @@ struct DenialEvent: Sendable {
         suppressed = event.suppressed
     }
 }
-
-extension IPAddress {
-    fileprivate init(_ address: kmesh_address) {
-        let words = address.words
-        let part = { (high: UInt32, low: UInt32) in
-            UInt64(UInt32(bigEndian: high)) << 32 | UInt64(UInt32(bigEndian: low))
-        }
-        self.init(high: part(words.0, words.1), low: part(words.2, words.3))
-    }
-}

@@ -44,8 +44,3 @@ struct DestinationTable: Sendable {
         return found
     }
 }
-
-extension PodName {
-    /// The uid of the pod as a workload of the mesh.
-    var workloadUID: String { "Pod/\(namespace)/\(name)" }
-}

@@ -36,6 +36,14 @@ int kmesh_bpf_object_get(const char *path);
 int kmesh_bpf_map_facts(int map, struct kmesh_bpf_map_facts *facts);
 int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts);
 int kmesh_bpf_program_id(int program, __u32 *id);
+/* How often a program ran, and nanoseconds in all; only while statistics are on. */
+int kmesh_bpf_program_use(int program, __u64 *runs, __u64 *nanoseconds);
+/* Statistics of all programs are on while the descriptor is open. */
+int kmesh_bpf_statistics_enable(void);
+
+/* A link of an iterator to a map, and a descriptor by which it walks the map once while it is read. */
+int kmesh_bpf_iterator_link(int program, int map);
+int kmesh_bpf_iterator_start(int link);
 
 /* `target`: a descriptor; for BPF_XDP an interface's index in the calling thread's network namespace. */
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags);

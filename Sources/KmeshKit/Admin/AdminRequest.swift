@@ -9,6 +9,8 @@ public enum AdminRequest: Hashable, Sendable {
     case authorization
     case setEnforcing(Bool)
     case explain(AuthorizationQuestion)
+    case telemetry
+    case setTelemetry(TelemetryPart, Bool)
 }
 
 /// A part of a dump.
@@ -35,6 +37,11 @@ extension AdminRequest {
         case .status: ["request": "status"]
         case .authorization: ["request": "authorization"]
         case .setEnforcing(let isEnforcing): ["request": "set-enforcing", "enforcing": .bool(isEnforcing)]
+        case .telemetry: ["request": "telemetry"]
+        case .setTelemetry(let part, let isEnabled):
+            [
+                "request": "set-telemetry", "part": .string(part.rawValue), "enabled": .bool(isEnabled),
+            ]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -67,18 +74,22 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status", "authorization":
+        case "verify", "version", "status", "authorization", "telemetry":
             try reader.allow(["request"])
             self =
                 switch kind {
                 case "verify": .verify
                 case "version": .version
                 case "status": .status
+                case "telemetry": .telemetry
                 default: .authorization
                 }
         case "set-enforcing":
             try reader.allow(["request", "enforcing"])
             self = .setEnforcing(try reader.bool("enforcing"))
+        case "set-telemetry":
+            try reader.allow(["request", "part", "enabled"])
+            self = .setTelemetry(try reader.telemetryPart("part"), try reader.bool("enabled"))
         case "explain":
             try reader.allow(["request", "source", "destination", "port"])
             self = .explain(
@@ -116,6 +127,14 @@ extension JSONObjectReader {
                 path: "\(path).\(name)", problem: "\"\(text)\" is neither an address nor namespace/name")
         }
         return peer
+    }
+
+    fileprivate func telemetryPart(_ name: String) throws(JSONShapeError) -> TelemetryPart {
+        let text = try string(name)
+        guard let part = TelemetryPart(rawValue: text) else {
+            throw JSONShapeError(path: "\(path).\(name)", problem: "\"\(text)\" cannot be switched")
+        }
+        return part
     }
 
     func dumpSections(_ name: String) throws(JSONShapeError) -> Set<DumpSection> {

@@ -9,6 +9,8 @@ public enum AdminResponse: Hashable, Sendable {
     case status(DaemonStatus)
     case authorization(AuthorizationSnapshot)
     case explanation(AuthorizationExplanation)
+    /// What is switched on.
+    case telemetry(Set<TelemetryPart>)
     case error(AdminFailure)
 }
 
@@ -63,6 +65,8 @@ extension AdminResponse {
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
         case .explanation(let explanation): writer.member("explanation", explanation.json)
+        case .telemetry(let parts):
+            writer.member("telemetry", JSONValue(parts.map(\.rawValue).sorted()))
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -92,6 +96,8 @@ extension AdminResponse {
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
+        case "telemetry":
+            self = .telemetry(Set(try reader.strings("telemetry").compactMap { TelemetryPart(rawValue: $0) }))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed

@@ -46,6 +46,9 @@ public struct PodName: Hashable, Sendable, Comparable {
         self.name = name
     }
 
+    /// Its uid as a workload of the mesh.
+    package var workloadUID: String { "Pod/\(namespace)/\(name)" }
+
     public static func < (left: PodName, right: PodName) -> Bool {
         (left.namespace, left.name) < (right.namespace, right.name)
     }

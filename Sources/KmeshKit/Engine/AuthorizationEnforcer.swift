@@ -23,6 +23,8 @@ public protocol AuthorizationEnforcer: Actor {
     /// How it has worked so far.
     func activity() async -> EngineActivity
 
+    func meters() async -> EngineMeters
+
     func snapshot() async -> AuthorizationSnapshot
 
     /// What would happen to a connection, and why.

@@ -22,6 +22,18 @@ public protocol DataplaneEngine: Actor {
     /// How the engine has worked so far.
     func activity() async -> EngineActivity
 
+    /// Its counters and measures, with those of authorization.
+    func meters() async -> EngineMeters
+
+    /// Who the ends of connections are; in the order of the questions.
+    func parties(of questions: [ConnectionQuestion]) async -> [ConnectionParties]
+
+    /// Those of `uids` that are no workloads of the mesh any more.
+    func vanished(among uids: Set<String>) async -> Set<String>
+
+    /// Maps that programs besides the engine's own read too, by name; only while it runs.
+    func sharedMaps() async -> [String: SharedDescriptor]
+
     /// What is in force now, read from the kernel.
     func snapshot() async -> EngineSnapshot
 

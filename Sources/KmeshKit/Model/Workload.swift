@@ -15,6 +15,8 @@ public struct Workload: Hashable, Sendable {
     public var isWaypoint = false
     /// Empty for what runs as none, such as an endpoint that only a slice names: it has no identity.
     public var serviceAccount = ""
+    /// `nil`: it is called by its name alone.
+    public var names: WorkloadNames?
     /// Whether its addresses are the node's or others' too: traffic from them has no identity.
     public var sharesAddresses = false
     /// The policies of scope `workloads` that protect it, sorted.

@@ -8,12 +8,17 @@ public struct WorkloadStore: Sendable {
     private var free: [Handle] = []
     private var handles: [String: Handle] = [:]
     private var members: [ServiceKey: Set<Handle>] = [:]
+    /// Whose each address is, of those that nobody shares.
+    private var owners: [IPAddress: Handle] = [:]
 
     public init() {}
 
     public var count: Int { handles.count }
 
     public subscript(uid: String) -> Workload? { handles[uid].flatMap { records[Int($0)] } }
+
+    /// The workload that has the address; `nil` also for one that is others' too.
+    public func owner(of address: IPAddress) -> Workload? { owners[address].flatMap { records[Int($0)] } }
 
     public func memberCount(of service: ServiceKey) -> Int { members[service]?.count ?? 0 }
 
@@ -36,7 +41,9 @@ public struct WorkloadStore: Sendable {
         if old == workload { return [] }
         let handle = handles[workload.uid] ?? newHandle(for: workload.uid)
         let shared = sharingStorage(workload)
+        disown(old, handle)
         records[Int(handle)] = shared
+        if !shared.sharesAddresses { for address in shared.addresses { owners[address] = handle } }
         let before = serviceKeys(of: old), after = serviceKeys(of: shared)
         for key in before where !after.contains(key) { removeMember(handle, of: key) }
         for key in after where !before.contains(key) { members[key, default: []].insert(handle) }
@@ -48,9 +55,14 @@ public struct WorkloadStore: Sendable {
         guard let handle = handles.removeValue(forKey: uid) else { return [] }
         let keys = serviceKeys(of: records[Int(handle)])
         for key in keys { removeMember(handle, of: key) }
+        disown(records[Int(handle)], handle)
         records[Int(handle)] = nil
         free.append(handle)
         return keys
+    }
+
+    private mutating func disown(_ workload: Workload?, _ handle: Handle) {
+        for address in workload?.addresses ?? [] where owners[address] == handle { owners[address] = nil }
     }
 
     private mutating func newHandle(for uid: String) -> Handle {

@@ -66,11 +66,17 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case eventLost = 69
     case eventSuppressed = 70
 
+    case recordLost = 72
+    case connectionUnseen = 73
+
     /// Those of the programs that steer.
     public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue }
     /// Those of the programs that authorize.
     public static let authorization =
-        [otherProtocol, retried] + allCases.filter { $0.rawValue >= notRestricted.rawValue }
+        [otherProtocol, retried]
+        + allCases.filter { (notRestricted.rawValue...eventSuppressed.rawValue).contains($0.rawValue) }
+    /// Those of the programs that observe.
+    public static let telemetry: [VerdictReason] = [recordLost, connectionUnseen]
 
     /// How many numbers the counters have room for.
     public static var limit: Int { Int(KMESH_REASON_MAX.rawValue) }
@@ -133,6 +139,8 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "reset_not_sent"
         case .eventLost: "event_lost"
         case .eventSuppressed: "event_suppressed"
+        case .recordLost: "record_lost"
+        case .connectionUnseen: "connection_unseen"
         }
     }
 
@@ -201,6 +209,8 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "A denial was not answered: the packet's form is one that is only dropped."
         case .eventLost: "A denial was not logged: the ring was full."
         case .eventSuppressed: "A denial was not logged: there are too many in a second."
+        case .recordLost: "A closed connection is missing in access log and metrics: the ring was full."
+        case .connectionUnseen: "A connection is missing in access log and metrics: no memory for it."
         }
     }
 }

@@ -29,6 +29,8 @@ extension Kubernetes {
         /// Its addresses are the node's.
         public var usesHostNetwork = false
         public var serviceAccount = "default"
+        /// What it is a replica of; empty for a pod of its own.
+        public var workload = ""
         /// Ports that kubelet probes, sorted.
         public var probePorts: [UInt16] = []
 

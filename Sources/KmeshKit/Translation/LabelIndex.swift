@@ -16,6 +16,8 @@ struct LabelIndex: Sendable {
         /// What the labels say of a waypoint, and what is wrong with that.
         var waypoint: Kubernetes.WaypointChoice?
         var waypointProblem: String?
+        /// What the member that was asked for last is called; replicas are called the same.
+        var names: WorkloadNames?
         /// Memberships of the members by what else they depend on. Few, as replicas are alike.
         var memberships: [MembershipCase: [Membership]] = [:]
 

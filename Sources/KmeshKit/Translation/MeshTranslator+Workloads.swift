@@ -19,6 +19,7 @@ extension MeshTranslator {
                 workload.waypoint = new.waypoint
                 workload.isWaypoint = new.isWaypoint
                 workload.serviceAccount = new.serviceAccount
+                workload.names = new.names
                 workload.sharesAddresses = new.sharesAddresses
                 workload.policies = new.policies
                 workload.probePorts = new.probePorts
@@ -48,13 +49,24 @@ extension MeshTranslator {
             emitted.locality = locality(node: pod.node, zone: "")
             emitted.serviceAccount = pod.serviceAccount
             emitted.probePorts = pod.probePorts
+            emitted.names = names(of: group, workload: pod.workload.isEmpty ? pod.name : pod.workload)
         case .entry(let entry):
             emitted.locality = entry.locality
             emitted.weight = entry.weight
             emitted.serviceAccount = entry.serviceAccount
+            emitted.names = names(of: group, workload: entry.name)
         }
         emitted.memberships = memberships
         return emitted
+    }
+
+    /// Replicas share one.
+    private mutating func names(of group: Slot, workload: String) -> WorkloadNames {
+        if let known = labels[group].names, known.workload == workload { return known }
+        let labelled = labels[group].key.labels
+        let names = WorkloadNames(workload: workload) { labelled[$0] }
+        labels[group].names = names
+        return names
     }
 
     func locality(node: String, zone: String) -> Locality {

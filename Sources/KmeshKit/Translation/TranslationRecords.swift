@@ -17,6 +17,7 @@ struct WorkloadRecord: Sendable {
         var waypoint: WaypointReference?
         var isWaypoint: Bool
         var serviceAccount = ""
+        var names: WorkloadNames?
         var policies: [PolicyKey]
         var probePorts: [UInt16] = []
     }

@@ -76,14 +76,21 @@ struct ResolvedMesh: Sendable {
         var spec = pod.template.spec
         spec.set("nodeName", .string(record.node))
         if spec["serviceAccountName"] == nil { spec.set("serviceAccountName", "default") }
+        var metadata = YAMLNode.mapping([
+            "name": .string(record.name), "namespace": .string(record.namespace),
+            "uid": .string(record.uid),
+            "labels": texts(pod.template.labels), "annotations": texts(pod.template.annotations),
+        ])
+        if pod.set.kind != .pod {
+            let owner = YAMLNode.mapping([
+                "kind": .string(pod.set.kind.rawValue), "name": .string(pod.set.name), "controller": true,
+            ])
+            metadata.set("ownerReferences", .sequence([owner]))
+        }
         let hostAddress = plan.nodes.first { $0.name == record.node }.flatMap { addresses(of: $0).first }
         return .mapping([
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": .mapping([
-                "name": .string(record.name), "namespace": .string(record.namespace),
-                "uid": .string(record.uid),
-                "labels": texts(pod.template.labels), "annotations": texts(pod.template.annotations),
-            ]),
+            "metadata": metadata,
             "spec": spec,
             "status": .mapping([
                 "phase": "Running",

@@ -2,10 +2,10 @@
 
 extension Schema {
     private static let metadata = Schema(
-        read: "name namespace labels annotations creationTimestamp deletionTimestamp",
+        read: "name namespace labels annotations creationTimestamp deletionTimestamp ownerReferences",
         ignored: """
-            generateName selfLink uid resourceVersion generation deletionGracePeriodSeconds ownerReferences
-            finalizers managedFields clusterName
+            generateName selfLink uid resourceVersion generation deletionGracePeriodSeconds finalizers
+            managedFields clusterName
             """)
 
     static func kind(

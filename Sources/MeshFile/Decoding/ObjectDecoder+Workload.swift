@@ -29,7 +29,18 @@ extension ObjectDecoder {
         pod.usesHostNetwork = try spec?.present("hostNetwork")?.flag("spec.hostNetwork") ?? false
         pod.serviceAccount = try serviceAccount(spec)
         pod.probePorts = try probePorts(containers)
+        pod.workload = workload(node["metadata"], pod.labels)
         return pod
+    }
+
+    /// Names in logs and metrics alone come from it: what is not as the API server writes it is passed over.
+    private mutating func workload(_ metadata: YAMLNode?, _ labels: Kubernetes.Labels) -> String {
+        let owners = metadata?["ownerReferences"]?.sequence ?? []
+        guard let owner = owners.first(where: { $0["controller"]?.bool == true }) ?? owners.first,
+            let kind = owner["kind"]?.string, let name = owner["name"]?.string
+        else { return "" }
+        let template = labels["pod-template-hash"]
+        return interner.share(WorkloadOwner(kind: kind, name: name).workload(templateHash: template))
     }
 
     private func podAddresses(_ status: YAMLNode?) throws(DecodeError) -> [IPAddress] {

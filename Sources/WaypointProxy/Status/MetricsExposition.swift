@@ -194,3 +194,14 @@ extension SeriesKey: Comparable {
             < (right.route, right.cluster, right.status, right.reason.rawValue, right.isPassthrough ? 1 : 0)
     }
 }
+
+extension MetricsWriter {
+    fileprivate mutating func histogram(
+        _ name: String, _ labels: [(String, String)], _ totals: SeriesTotals
+    ) {
+        histogram(
+            name, labels, bounds: DurationBuckets.bounds.map { "\(Double($0) / 1_000_000)" },
+            counts: (0..<DurationBuckets.count).map { totals.buckets.counts[$0] },
+            sum: Double(totals.duration) / 1_000_000)
+    }
+}

@@ -14,5 +14,6 @@
 #include "l4.h"
 #include "waypoint.h"
 #include "authz.h"
+#include "telemetry.h"
 
 #endif

@@ -55,6 +55,12 @@ enum {
 	/* Bytes of the ring of events, and events that one CPU writes in a second. */
 	KMESH_AUTHZ_RING_BYTES = 262144,
 	KMESH_AUTHZ_EVENTS = 100,
+
+	/*
+	 * Bytes of the ring of connection records: at 20,000 connections a second, with both ends on this
+	 * node, those of two seconds in which nobody reads.
+	 */
+	KMESH_RECORD_RING_BYTES = 16777216,
 };
 
 #endif

@@ -30,5 +30,7 @@
 #define KMESH_MAP_AUTHZ_FLOW "km_authz_flow"
 #define KMESH_MAP_AUTHZ_PACE "km_authz_pace"
 #define KMESH_MAP_AUTHZ_CHAIN "km_authz_chain"
+#define KMESH_MAP_CONNECTION "km_connection"
+#define KMESH_MAP_RECORD "km_record"
 
 #endif

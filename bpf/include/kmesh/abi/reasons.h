@@ -81,6 +81,10 @@ enum kmesh_reason {
 	KMESH_REASON_EVENT_LOST = 69, /* the ring of events was full */
 	KMESH_REASON_EVENT_SUPPRESSED = 70, /* more in a second than are written */
 
+	/* Telemetry. */
+	KMESH_REASON_RECORD_LOST = 72, /* the ring of connection records was full */
+	KMESH_REASON_CONNECTION_UNSEEN = 73, /* no memory for what is noted of a connection */
+
 	KMESH_REASON_MAX = 96,
 };
 

@@ -1,34 +1,38 @@
 /// The text format of Prometheus.
+package struct MetricsWriter {
+    package init() {}
 
-struct MetricsWriter {
-    enum Kind: String { case counter, gauge, histogram }
+    package enum Kind: String { case counter, gauge, histogram }
 
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
     /// Families come whole: their samples follow at once.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+    package mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
     }
 
-    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: some BinaryInteger) {
+    package mutating func sample(_ name: String, _ labels: [(String, String)], _ value: some BinaryInteger) {
         write(name, labels, String(value))
     }
 
-    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Double) {
+    package mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Double) {
         write(name, labels, String(value))
     }
 
-    mutating func histogram(_ name: String, _ labels: [(String, String)], _ totals: SeriesTotals) {
-        var sum: UInt64 = 0
-        for bucket in 0..<DurationBuckets.count {
-            sum += totals.buckets.counts[bucket]
-            let bound =
-                bucket < DurationBuckets.bounds.count
-                ? "\(Double(DurationBuckets.bounds[bucket]) / 1_000_000)" : "+Inf"
-            sample("\(name)_bucket", labels + [("le", bound)], sum)
+    /// - Parameters:
+    ///   - bounds: what the buckets but the last one hold at most, ascending, as text.
+    ///   - counts: of each bucket alone.
+    package mutating func histogram(
+        _ name: String, _ labels: [(String, String)], bounds: [String], counts: [UInt64], sum: Double
+    ) {
+        var total: UInt64 = 0
+        for (bucket, count) in counts.enumerated() {
+            total += count
+            sample(
+                "\(name)_bucket", labels + [("le", bucket < bounds.count ? bounds[bucket] : "+Inf")], total)
         }
-        sample("\(name)_sum", labels, Double(totals.duration) / 1_000_000)
-        sample("\(name)_count", labels, totals.count)
+        sample("\(name)_sum", labels, sum)
+        sample("\(name)_count", labels, total)
     }
 
     private mutating func write(_ name: String, _ labels: [(String, String)], _ value: String) {
@@ -58,7 +62,7 @@ struct MetricsWriter {
 }
 
 /// `badChunk` as `bad_chunk`.
-func snakeCase(_ name: String) -> String {
+package func snakeCase(_ name: String) -> String {
     var result = ""
     for character in name {
         if character.isUppercase, !(result.last?.isUppercase ?? true) { result += "_" }

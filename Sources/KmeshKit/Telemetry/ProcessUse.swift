@@ -1,16 +1,15 @@
 /// What the process takes of the machine, from /proc.
-internal import KmeshKit
 
-struct ProcessUse: Sendable, Equatable {
+package struct ProcessUse: Sendable, Equatable {
     /// Seconds, of user and kernel together.
-    var processorSeconds = 0.0
+    package var processorSeconds = 0.0
     /// Bytes.
-    var residentMemory: UInt64 = 0
-    var virtualMemory: UInt64 = 0
-    var openDescriptors: UInt64 = 0
+    package var residentMemory: UInt64 = 0
+    package var virtualMemory: UInt64 = 0
+    package var openDescriptors: UInt64 = 0
 
     /// What cannot be read is 0.
-    static func now() -> ProcessUse {
+    package static func now() -> ProcessUse {
         var use = ProcessUse()
         // proc(5): counted from the name's closing parenthesis; times are in hundredths of a second.
         if let stat = try? Files.readText("/proc/self/stat"), let name = stat.lastIndex(of: ")") {

@@ -1,0 +1,102 @@
+internal import Glibc
+internal import KmeshKit
+
+/// Lines for connections, of one batch. The text is Kmesh's (v0.5.0), field by field and in its order.
+struct AccessLog {
+    let format: AccessLogFormat
+    private(set) var bytes: [UInt8] = []
+    private(set) var lines = 0
+    /// Nanoseconds from the monotonic clock's zero to 1970.
+    private let offset: Int64
+    private var second: (number: Int64, date: String, time: String) = (Int64.min, "", "")
+
+    init(_ format: AccessLogFormat, offset: Int64 = AccessLog.currentOffset()) {
+        self.format = format
+        self.offset = offset
+    }
+
+    /// Both clocks move alike; the time of day may be set.
+    static func currentOffset() -> Int64 {
+        func nanoseconds(_ clock: clockid_t) -> Int64 {
+            var time = timespec()
+            unsafe clock_gettime(clock, &time)
+            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        }
+        return nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC)
+    }
+
+    mutating func write(_ record: ConnectionRecord, _ parties: ConnectionParties) {
+        lines += 1
+        switch format {
+        case .text: writeText(record, parties)
+        case .json: writeJSON(record, parties)
+        }
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    private mutating func writeText(_ record: ConnectionRecord, _ parties: ConnectionParties) {
+        let (source, destination) = record.ends
+        let (date, time, fraction) = timeOfDay(record.reported)
+        bytes += "accesslog: \(date) \(time).\(fraction) +0000 UTC src.addr=\(source)".utf8
+        bytes += ", src.workload=\(parties.source?.name ?? "-")".utf8
+        bytes += ", src.namespace=\(parties.source?.namespace ?? "-")".utf8
+        bytes += ", dst.addr=\(destination), dst.service=\(parties.service?.key.hostname ?? "-")".utf8
+        bytes += ", dst.workload=\(parties.destination?.name ?? "-")".utf8
+        bytes += ", dst.namespace=\(parties.destination?.namespace ?? "-")".utf8
+        bytes += ", direction=\(record.direction.name), sent_bytes=\(record.sent)".utf8
+        bytes += ", received_bytes=\(record.received), duration=\(milliseconds(record.duration))ms".utf8
+    }
+
+    private mutating func writeJSON(_ record: ConnectionRecord, _ parties: ConnectionParties) {
+        let (source, destination) = record.ends
+        let text = { (value: String?) in JSONValue.string(value ?? "-").text() }
+        bytes += "{\"time\":\"\(iso8601(record.reported))\"".utf8
+        bytes += ",\"event\":\"\(record.isClosed ? "close" : "report")\"".utf8
+        bytes += ",\"start_time\":\"\(iso8601(record.opened))\"".utf8
+        bytes += ",\"src.addr\":\"\(source)\",\"src.workload\":\(text(parties.source?.name))".utf8
+        bytes += ",\"src.namespace\":\(text(parties.source?.namespace))".utf8
+        bytes += ",\"dst.addr\":\"\(destination)\",\"dst.service\":\(text(parties.service?.key.hostname))".utf8
+        bytes += ",\"dst.workload\":\(text(parties.destination?.name))".utf8
+        bytes += ",\"dst.namespace\":\(text(parties.destination?.namespace))".utf8
+        if let dialed = record.dialed { bytes += ",\"dialed.addr\":\"\(dialed)\"".utf8 }
+        bytes += ",\"direction\":\"\(record.direction.name)\",\"state\":\"\(record.state.name)\"".utf8
+        bytes += ",\"sent_bytes\":\(record.sent),\"received_bytes\":\(record.received)".utf8
+        bytes += ",\"retransmissions\":\(record.retransmissions),\"packet_loss\":\(record.lost)".utf8
+        bytes += ",\"srtt_us\":\(record.smoothedRTT),\"min_rtt_us\":\(record.leastRTT)".utf8
+        bytes += ",\"duration_ms\":\(milliseconds(record.duration))".utf8
+        if let error = record.error { bytes += ",\"error\":\(text("\(error)"))".utf8 }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    private func milliseconds(_ nanoseconds: UInt64) -> String {
+        "\(nanoseconds / 1_000_000).\(digits(nanoseconds % 1_000_000, 6))"
+    }
+
+    private mutating func iso8601(_ monotonic: UInt64) -> String {
+        let (date, time, fraction) = timeOfDay(monotonic)
+        return "\(date)T\(time).\(fraction)Z"
+    }
+
+    /// The fraction has nine digits.
+    private mutating func timeOfDay(_ monotonic: UInt64) -> (date: String, time: String, fraction: String) {
+        let time = max(0, Int64(clamping: monotonic).addingReportingOverflow(offset).partialValue)
+        let (number, nanoseconds) = (time / 1_000_000_000, time % 1_000_000_000)
+        if number != second.number {
+            let text = WallClock(seconds: number, nanoseconds: 0).iso8601
+            second = (number, String(text.prefix(10)), String(text.dropFirst(11).prefix(8)))
+        }
+        return (second.date, second.time, digits(UInt64(nanoseconds), 9))
+    }
+}
+
+extension ConnectionRecord {
+    /// Who dialed, and who was dialed.
+    fileprivate var ends: (source: SocketAddress, destination: SocketAddress) {
+        direction == .inbound ? (remote, local) : (local, remote)
+    }
+}
+
+private func digits(_ number: UInt64, _ width: Int) -> String {
+    let text = String(number)
+    return String(repeating: "0", count: max(0, width - text.utf8.count)) + text
+}

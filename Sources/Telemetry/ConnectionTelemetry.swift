@@ -1,0 +1,207 @@
+public import KmeshKit
+internal import Logging
+
+/// Turns what programs report of connections into access log and metrics.
+public actor ConnectionTelemetry: TelemetrySwitches {
+    let options: TelemetryOptions
+    private let engineOptions: EngineOptions
+    private let engine: any DataplaneEngine
+    private let log = Logger(label: "telemetry")
+    private let output: LineWriter
+    private var kernel: TelemetryKernel?
+    private var isLogging: Bool
+    private var isMonitoring: Bool
+    private var statistics: ProgramStatistics?
+    private(set) var metrics: ConnectionMetrics
+    private var directory = PartyDirectory()
+    private var lastWalk = ContinuousClock.now - .seconds(3600)
+    private var lostBefore: UInt64 = 0
+
+    /// Records of one batch.
+    private static let batch = 8192
+    /// Between two looks into the ring. The ring holds what comes in some seconds.
+    private static let period = Duration.milliseconds(100)
+    /// Whoever asks for metrics more often gets those of the walk before.
+    private static let leastWalkInterval = Duration.milliseconds(500)
+    /// Series without traffic for so long go when one of their workloads has gone.
+    private static let idleTime = Duration.seconds(300)
+
+    /// - Parameter sink: takes the access log's lines.
+    public init(
+        _ options: TelemetryOptions, engine: any DataplaneEngine, _ engineOptions: EngineOptions,
+        sink: @escaping @Sendable ([UInt8]) -> Void = StandardOutput.write
+    ) throws(EngineError) {
+        self.options = options
+        self.engine = engine
+        self.engineOptions = engineOptions
+        isLogging = options.isLogging
+        isMonitoring = options.isMonitoring
+        metrics = ConnectionMetrics(options)
+        do throws(Errno) {
+            output = try LineWriter(to: sink)
+        } catch {
+            throw .kernelRefused(operation: "start the thread of the access log", errno: error)
+        }
+    }
+
+    // MARK: Switches
+
+    /// Observes what is switched on, or ends what an earlier run left. The engine runs.
+    public func start() async throws(EngineError) {
+        if options.countsPrograms { try switchStatistics(true) }
+        try await settle()
+    }
+
+    public func isEnabled(_ part: TelemetryPart) async -> Bool {
+        switch part {
+        case .accessLog: isLogging
+        case .monitoring: isMonitoring
+        case .programStatistics: statistics != nil
+        }
+    }
+
+    public func setEnabled(_ part: TelemetryPart, _ isEnabled: Bool) async throws(EngineError) {
+        switch part {
+        case .accessLog: isLogging = isEnabled
+        case .monitoring: isMonitoring = isEnabled
+        case .programStatistics: try switchStatistics(isEnabled)
+        }
+        try await settle()
+        log.notice("\(part.rawValue) is \(isEnabled ? "on" : "off")")
+    }
+
+    private func switchStatistics(_ isOn: Bool) throws(EngineError) {
+        guard isOn else {
+            statistics = nil
+            return
+        }
+        do throws(BPFError) {
+            if statistics == nil { statistics = try ProgramStatistics() }
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    /// Programs are attached while anybody wants what they tell.
+    private func settle() async throws(EngineError) {
+        let isWanted = isLogging || isMonitoring
+        let shared = await engine.sharedMaps()
+        do throws(BPFError) {
+            if isWanted, kernel == nil {
+                kernel = try TelemetryKernel(engineOptions, sharing: shared)
+            } else if !isWanted {
+                kernel = nil
+                try TelemetryKernel.remove(engineOptions)
+            }
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    /// Ends it; programs and what they note stay for the next run, or go.
+    public func stop(_ disposition: StopDisposition) async throws(EngineError) {
+        await drain()
+        kernel = nil
+        output.end()
+        guard disposition == .removeAll else { return }
+        try Self.uninstall(engineOptions)
+    }
+
+    /// Removes what any run left.
+    public static func uninstall(_ options: EngineOptions) throws(EngineError) {
+        do throws(BPFError) {
+            try TelemetryKernel.remove(options)
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    // MARK: Work
+
+    /// Follows the programs until the task is cancelled.
+    public func run() async {
+        var nextReport = ContinuousClock.now + options.reportInterval
+        while (try? await Task.sleep(for: Self.period)) != nil {
+            await drain()
+            guard ContinuousClock.now >= nextReport else { continue }
+            nextReport = .now + options.reportInterval
+            await report(toLog: isLogging && options.logFormat == .json)
+            await dropIdleSeries()
+            noteLosses()
+        }
+    }
+
+    /// The configuration, or who is enrolled, has changed: parties are looked up again.
+    public func noteChange() { directory.noteChange() }
+
+    /// Metrics as they are now, with those of connections that go on.
+    public func currentMetrics() async -> ConnectionMetrics {
+        if ContinuousClock.now - lastWalk > Self.leastWalkInterval { await report(toLog: false) }
+        await drain()
+        metrics.losses = kernel?.losses ?? 0
+        metrics.droppedLines = output.dropped
+        return metrics
+    }
+
+    /// Counters and measures of the programs.
+    public func meters() async -> EngineMeters { kernel?.meters() ?? EngineMeters() }
+
+    private func drain() async {
+        while let records = kernel?.closed(limit: Self.batch), !records.isEmpty {
+            await take(records, toLog: isLogging)
+            if records.count < Self.batch { return }
+        }
+    }
+
+    /// Connections that have just begun are none that go on for long.
+    private func report(toLog: Bool) async {
+        lastWalk = .now
+        do throws(BPFError) {
+            guard let records = try kernel?.open() else { return }
+            await take(records, toLog: toLog)
+        } catch {
+            log.error("connections that go on are not reported: \(error)")
+        }
+    }
+
+    private func take(_ records: [ConnectionRecord], toLog: Bool) async {
+        let unknown = directory.unknown(among: records)
+        if !unknown.isEmpty {
+            directory.learn(unknown, await engine.parties(of: unknown))
+        }
+        let now = ContinuousClock.now
+        let least = UInt64(options.reportInterval.components.seconds) * 1_000_000_000
+        var lines = AccessLog(options.logFormat)
+        for record in records {
+            let question = ConnectionQuestion(record)
+            guard let parties = directory.parties(of: question) else { continue }
+            if isMonitoring {
+                let handles = directory.handles(of: question) {
+                    metrics.handles(for: record, parties)
+                }
+                metrics.add(record, to: handles, at: now)
+            }
+            if toLog, !record.hasFailed, record.isClosed || record.duration >= least {
+                lines.write(record, parties)
+            }
+        }
+        if lines.lines > 0 { output.write(lines.bytes, lines: lines.lines) }
+    }
+
+    private func dropIdleSeries() async {
+        let deadline = ContinuousClock.now - Self.idleTime
+        let idle = metrics.idleWorkloads(since: deadline)
+        let vanished = idle.isEmpty ? [] : await engine.vanished(among: idle)
+        if metrics.drop(idleSince: deadline, vanished: vanished) { directory.forgetHandles() }
+    }
+
+    private func noteLosses() {
+        let lost = (kernel?.losses ?? 0) + output.dropped
+        if lost > lostBefore {
+            log.warning(
+                "access log and metrics miss connections: the ring was full, or who reads the log is slow",
+                metadata: ["missed": "\(lost - lostBefore)"])
+        }
+        lostBefore = lost
+    }
+}

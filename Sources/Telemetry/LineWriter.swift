@@ -1,0 +1,60 @@
+internal import KmeshKit
+internal import Synchronization
+
+/// Writes lines to standard output on a thread of its own: a slow reader holds up nobody. What does not fit
+/// into the memory for it is dropped, and counted.
+final class LineWriter: Sendable {
+    private struct State {
+        var bytes: [UInt8] = []
+        var dropped: UInt64 = 0
+        var isEnding = false
+    }
+
+    /// Bytes: at 200 bytes a line, those of two seconds with 20,000 lines each.
+    private static let limit = 8 << 20
+
+    private let state = Mutex(State())
+    private let wakeup: WakeDescriptor
+    private let sink: @Sendable ([UInt8]) -> Void
+
+    init(to sink: @escaping @Sendable ([UInt8]) -> Void = StandardOutput.write) throws(Errno) {
+        self.sink = sink
+        wakeup = try WakeDescriptor()
+        try DedicatedThread.start("kmesh-accesslog") { self.run() }
+    }
+
+    /// Whole lines.
+    func write(_ bytes: [UInt8], lines: Int) {
+        let isFirst = state.withLock { state in
+            guard state.bytes.count + bytes.count <= Self.limit else {
+                state.dropped += UInt64(lines)
+                return false
+            }
+            defer { state.bytes += bytes }
+            return state.bytes.isEmpty
+        }
+        if isFirst { wakeup.wake() }
+    }
+
+    /// Lines that were dropped.
+    var dropped: UInt64 { state.withLock { $0.dropped } }
+
+    /// What waits is still written.
+    func end() {
+        state.withLock { $0.isEnding = true }
+        wakeup.wake()
+    }
+
+    private func run() {
+        while true {
+            _ = try? Poll.readable([wakeup.descriptor], timeout: .seconds(1))
+            wakeup.drain()
+            let (bytes, isEnding) = state.withLock { state in
+                defer { state.bytes = [] }
+                return (state.bytes, state.isEnding)
+            }
+            if !bytes.isEmpty { sink(bytes) }
+            if isEnding { return }
+        }
+    }
+}
