@@ -88,6 +88,7 @@ let package = Package(
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
         tests("SystemTests", ["KmeshKit", "KmeshTestSupport"]),
+        tests("TelemetryTests", ["CKmeshABI", "KmeshKit", "KmeshTestSupport", "Telemetry"]),
         tests("TidyTests", []),
         tests("TranslationTests", ["KmeshKit"]),
         tests(

@@ -24,8 +24,9 @@ enum DaemonState {
 
 extension Daemon {
     /// Removes everything that daemons left in the kernel and in the state directory. Refused while one runs.
+    /// - Parameter options: where telemetry has its pins.
     public static func uninstall(
-        stateDirectory: String, engines: [any DataplaneEngine], _ options: EngineOptions
+        stateDirectory: String, engines: [any DataplaneEngine], telemetry options: EngineOptions? = nil
     ) async throws(DaemonError) {
         let lock = try DaemonState.lock(stateDirectory)
         for engine in engines {
@@ -36,7 +37,7 @@ extension Daemon {
             }
         }
         do throws(EngineError) {
-            try ConnectionTelemetry.uninstall(options)
+            if let options { try ConnectionTelemetry.uninstall(options) }
         } catch {
             throw .engine(error)
         }

@@ -51,7 +51,7 @@ struct UninstallCommand: AsyncParsableCommand {
         do {
             let options = EngineOptions(nodeName: "", bpfFileSystemPath: bpfFsPath, cgroupPath: "")
             try await Daemon.uninstall(
-                stateDirectory: stateDir, engines: EngineFactory.all(options), options)
+                stateDirectory: stateDir, engines: EngineFactory.all(options), telemetry: options)
             print("removed")
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

@@ -27,8 +27,11 @@ extension SandboxNode {
     }
 
     /// Starts a daemon as the sandbox did, with these arguments besides, and waits until it answers.
-    public func startDaemon(_ arguments: String...) throws -> Process {
-        let process = try launchDaemon(arguments)
+    /// - Parameter output: takes what it writes to its standard output.
+    public func startDaemon(
+        to output: FileHandle = .nullDevice, _ arguments: String...
+    ) throws -> Process {
+        let process = try launchDaemon(arguments, to: output)
         try wait(for: "the daemon's answer") { try control("status").status == 0 }
         return process
     }
@@ -48,11 +51,14 @@ extension SandboxNode {
         ]
     }
 
-    public func launchDaemon(_ arguments: [String]) throws -> Process {
+    public func launchDaemon(
+        _ arguments: [String], to output: FileHandle = .nullDevice
+    ) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: BuiltProgram.built("kmesh-daemon").path)
         process.arguments = daemonArguments + arguments
         process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         try process.run()
         return process
