@@ -12,7 +12,8 @@ extension XDPAuthorizer {
     public func meters() async -> EngineMeters {
         guard let running else { return EngineMeters() }
         let programs = [
-            ("kmesh_authz", running.kernel.programs.guarded), ("kmesh_authz_open", running.kernel.programs.open),
+            ("kmesh_authz", running.kernel.programs.guarded),
+            ("kmesh_authz_open", running.kernel.programs.open),
         ]
         return EngineMeters(
             reasons: running.kernel.reasonCounts(),

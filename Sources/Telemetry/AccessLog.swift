@@ -55,7 +55,8 @@ struct AccessLog {
         bytes += ",\"start_time\":\"\(iso8601(record.opened))\"".utf8
         bytes += ",\"src.addr\":\"\(source)\",\"src.workload\":\(text(parties.source?.name))".utf8
         bytes += ",\"src.namespace\":\(text(parties.source?.namespace))".utf8
-        bytes += ",\"dst.addr\":\"\(destination)\",\"dst.service\":\(text(parties.service?.key.hostname))".utf8
+        bytes += ",\"dst.addr\":\"\(destination)\"".utf8
+        bytes += ",\"dst.service\":\(text(parties.service?.key.hostname))".utf8
         bytes += ",\"dst.workload\":\(text(parties.destination?.name))".utf8
         bytes += ",\"dst.namespace\":\(text(parties.destination?.namespace))".utf8
         if let dialed = record.dialed { bytes += ",\"dialed.addr\":\"\(dialed)\"".utf8 }

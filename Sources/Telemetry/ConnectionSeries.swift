@@ -82,7 +82,8 @@ struct SeriesTable<Value: Sendable>: Sendable {
         }
     }
 
-    /// Drops the idle ones of which a workload is gone. Returns whether there were any: handles are void then.
+    /// Drops the idle ones of which a workload is gone. Returns whether there were any: then handles are
+    /// void.
     mutating func drop(idleSince deadline: ContinuousClock.Instant, vanished: Set<String>) -> Bool {
         var isChanged = false
         for handle in series.indices {
@@ -98,6 +99,8 @@ struct SeriesTable<Value: Sendable>: Sendable {
 
     /// By their labels.
     var sorted: [Series] {
-        series.compactMap { $0 }.sorted { $0.labels.lazy.map(\.1).lexicographicallyPrecedes($1.labels.lazy.map(\.1)) }
+        series.compactMap { $0 }.sorted { left, right in
+            left.labels.lazy.map(\.1).lexicographicallyPrecedes(right.labels.lazy.map(\.1))
+        }
     }
 }

@@ -10,7 +10,8 @@ struct KmeshctlCommand: ParsableCommand {
         version: KmeshVersion.current,
         subcommands: [
             EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self,
-            StatusCommand.self, AuthzCommand.self, AccessLogCommand.self, MonitoringCommand.self, VersionCommand.self,
+            StatusCommand.self, AuthzCommand.self, AccessLogCommand.self, MonitoringCommand.self,
+            VersionCommand.self,
         ])
 }
 

@@ -50,9 +50,9 @@ final class ObservationTests {
 
     @Test func bothEndsAreToldExactly() throws {
         let sizes = [(0, 0), (1, 0), (0, 1), (7, 70_000), (3_000_000, 11)]
-        let server = try node.launch("bulk.py", in: "web-0", ["serve", "9000", "\(2 * sizes.count)"])
+        let server = try node.launch("bulk.py", in: "near", ["serve", "9000", "\(2 * sizes.count)"])
         defer { server.terminate() }
-        for address in try addresses(of: "web-0") {
+        for address in try addresses(of: "near") {
             for (up, down) in sizes {
                 let client = try self.client(of: address, up, down)
                 let port = try #require(client["port"])
@@ -68,7 +68,7 @@ final class ObservationTests {
                 #expect(inbound["received_bytes"] == client["sent"], "\(inbound)")
                 for end in ends {
                     #expect(end["src.workload"]?.hasPrefix("client-") == true, "\(end)")
-                    #expect(end["dst.workload"]?.hasPrefix("web-") == true, "\(end)")
+                    #expect(end["dst.workload"]?.hasPrefix("near-") == true, "\(end)")
                     #expect(end["src.namespace"] == "default" && end["dst.namespace"] == "default")
                     try expectRecent(end)
                 }
@@ -105,7 +105,8 @@ final class ObservationTests {
     private func addresses(of pod: String) throws -> [String] {
         let outcome = try node.exec(pod, ["ip", "-o", "addr", "show", "scope", "global"])
         let addresses = outcome.output.split(separator: "\n").compactMap { line in
-            line.split(separator: " ").first { $0.contains("/") }?.split(separator: "/").first.map(String.init)
+            line.split(separator: " ").first { $0.contains("/") }.flatMap { $0.split(separator: "/").first }
+                .map(String.init)
         }
         #expect(addresses.count == 2, "IPv4 and IPv6: \(outcome)")
         return addresses
@@ -129,7 +130,8 @@ final class ObservationTests {
         let reports = try lines(4, "reports of a held connection") { $0["event"] == "report" }
         client.waitUntilExit()
         #expect(reports.allSatisfy { $0["state"] == "ESTABLISHED" })
-        let sent = reports.filter { $0["direction"] == "OUTBOUND" }.compactMap { $0["sent_bytes"].flatMap(Int.init) }
+        let sent = reports.filter { $0["direction"] == "OUTBOUND" }
+            .compactMap { $0["sent_bytes"].flatMap(Int.init) }
         #expect(sent.count >= 2 && sent == sent.sorted() && sent[0] < sent[sent.count - 1], "\(sent)")
         let port = try #require(reports.first?["src.addr"]?.split(separator: ":").last)
         let end = try lines(2, "its end") {
@@ -139,7 +141,7 @@ final class ObservationTests {
     }
 
     @Test func whoIsNotEnrolledIsNotObserved() throws {
-        let address = try addresses(of: "web-0")[0]
+        let address = try #require(try addresses(of: "near").first)
         let answers = try node.probe("outsider", "tcp", address, "8080")
         #expect(answers[0]["pod"] != nil, "\(answers)")
         _ = try node.probe("client", "tcp", web.0, web.1)

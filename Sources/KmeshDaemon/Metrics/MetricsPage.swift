@@ -25,7 +25,7 @@ struct MetricsPage {
     private func writeVerdicts(to writer: inout MetricsWriter) {
         let verdicts = "kmesh_verdicts_total"
         writer.family(
-            verdicts, .counter, "What BPF programs decided or met, by reason; kmeshctl dump reasons explains.")
+            verdicts, .counter, "What programs decided or met; kmeshctl dump reasons explains the reasons.")
         for reason in meters.reasons { writer.sample(verdicts, [("reason", reason.name)], reason.count) }
         let denied = "kmesh_authz_denied_total"
         writer.family(
