@@ -78,7 +78,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
+                "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon",
+                "kmesh-sandbox",
                 "kmesh-waypoint",
                 "kmeshctl",
             ]),
