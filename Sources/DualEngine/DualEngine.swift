@@ -23,6 +23,14 @@ public actor DualEngine: DataplaneEngine {
         self.authorization = authorization
     }
 
+    public func findsEarlierRun() async throws(EngineError) -> Bool {
+        do throws(BPFError) {
+            return try !PinnedState(options).isFresh
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
     public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         do throws(BPFError) {
             try KernelFeatures.requireL4()

@@ -28,7 +28,21 @@ struct AdminHandler: Sendable {
         }
     }
 
+    /// How long a request that needs the first configuration waits for it.
+    private static let configurationLimit = Duration.seconds(60)
+
+    /// What to say to a request that cannot be answered before the first configuration; `nil` after it.
+    private func refusalUntilConfigured(_ what: String) async -> AdminResponse? {
+        if await record.awaitConfiguration(Self.configurationLimit) { return nil }
+        return .error(
+            .failed,
+            "cannot \(what) before the first configuration is in force; see `kmeshctl status` for what is "
+                + "wrong with it. What an earlier run left is in force meanwhile")
+    }
+
     private func enroll(_ request: EnrollmentRequest) async -> AdminResponse {
+        // Nobody knows yet which policies protect the pod.
+        if let refusal = await refusalUntilConfigured("enroll pod \(request.pod)") { return refusal }
         do throws(EnrollmentError) {
             let workload = try await enrollment.enroll(request)
             log.info(
@@ -68,6 +82,7 @@ struct AdminHandler: Sendable {
     }
 
     private func explain(_ question: AuthorizationQuestion) async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("explain a verdict") { return refusal }
         do throws(ExplanationError) {
             return .explanation(try await authorization.explain(question))
         } catch {
@@ -76,6 +91,7 @@ struct AdminHandler: Sendable {
     }
 
     private func verify() async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("verify") { return refusal }
         do {
             return .differences(try await engine.verify())
         } catch {

@@ -21,13 +21,17 @@ public struct Daemon: Sendable {
     }
 
     /// Runs until SIGTERM or SIGINT. An error before the engine starts leaves the kernel as it was.
+    ///
+    /// What an earlier run left steers, and is taken over at once: the configuration is read meanwhile, and a
+    /// bad one changes nothing. Without that, a configuration that cannot be used ends the start before
+    /// traffic is touched.
     public func run(signals: AsyncStream<ProcessSignal>) async throws(DaemonError) {
         // First of all, so that a second daemon changes nothing.
         let lock = try lockStateDirectory()
         let server = try openAdminServer()
         let store = try await recoverEnrollments()
-        // A configuration that cannot be used ends the start before traffic is touched.
-        let first = try await readConfiguration()
+        let isAdopting = try await findEarlierRun()
+        let first = isAdopting ? nil : try await readConfiguration()
         try await startEngine(enrolling: store.workloads)
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
@@ -43,21 +47,27 @@ public struct Daemon: Sendable {
     }
 
     private func serve(
-        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate,
+        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
         _ signals: AsyncStream<ProcessSignal>
     ) async -> Result<Void, DaemonError> {
         do {
-            let record = DaemonRecord(options, mode: engine.mode.rawValue, source: source.name)
+            let record = DaemonRecord(
+                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil)
             let configuration = ConfigurationApplier(engine, source, record)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
                 engine: engine, authorization: authorization, enrollment: enrollment, record: record,
                 counters: { server.counters })
-            await configuration.apply(first)
-            log.info("ready", metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
+            if let first { await configuration.apply(first) }
+            log.info(
+                "\(first == nil ? "took over what an earlier run left" : "ready")",
+                metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { try await server.run { await admin.answer($0) } }
-                group.addTask { await configuration.follow() }
+                group.addTask {
+                    if first == nil { await configuration.begin() }
+                    await configuration.follow()
+                }
                 group.addTask { await tend() }
                 group.addTask { try await heed(signals) }
             }
@@ -119,6 +129,14 @@ extension Daemon {
             return store
         } catch {
             throw .enrollment(error)
+        }
+    }
+
+    private func findEarlierRun() async throws(DaemonError) -> Bool {
+        do throws(EngineError) {
+            return try await engine.findsEarlierRun()
+        } catch {
+            throw .engine(error)
         }
     }
 
