@@ -32,12 +32,15 @@ public actor DualEngine: DataplaneEngine {
     }
 
     public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
+        let lock: SharedDescriptor
         do throws(BPFError) {
             try KernelFeatures.requireL4()
+            lock = SharedDescriptor(
+                try await options.pinLayouts.pins().lock(waiting: options.takesOver ? .seconds(10) : .zero))
         } catch {
             throw EngineError(error)
         }
-        let kernel = try KernelState(options)
+        let kernel = try KernelState(options, lock: lock)
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
             running = try steer(by: kernel, workloads)

@@ -8,6 +8,8 @@ struct AdminHandler: Sendable {
     let enrollment: Enrollment
     let record: DaemonRecord
     let counters: @Sendable () -> AdminCounters
+    /// Ends the daemon and leaves everything pinned; the answer is still sent.
+    let handOver: @Sendable () -> Void
     let log = Logger(label: "admin")
 
     func answer(_ request: AdminRequest) async -> AdminResponse {
@@ -18,6 +20,7 @@ struct AdminHandler: Sendable {
         case .verify: await verify()
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
+        case .handOver: startHandOver()
         case .explain(let question): await explain(question)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
@@ -69,6 +72,12 @@ struct AdminHandler: Sendable {
             log.warning("withdrawal refused: \(error)")
             return .error(.failed, "\(error)")
         }
+    }
+
+    private func startHandOver() -> AdminResponse {
+        log.warning("another daemon takes over: ending, programs and maps stay")
+        handOver()
+        return .handingOver(pid: ProcessIdentity.pid)
     }
 
     private func setEnforcing(_ isEnforcing: Bool) async -> AdminResponse {

@@ -27,7 +27,7 @@ public struct Daemon: Sendable {
     /// traffic is touched.
     public func run(signals: AsyncStream<ProcessSignal>) async throws(DaemonError) {
         // First of all, so that a second daemon changes nothing.
-        let lock = try lockStateDirectory()
+        let lock = try await lockStateDirectory()
         let server = try openAdminServer()
         let store = try await recoverEnrollments()
         let isAdopting = try await findEarlierRun()
@@ -36,20 +36,23 @@ public struct Daemon: Sendable {
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
         let outcome = await serve(server, store, first, signals)
+        let disposition = (try? outcome.get()) ?? options.onExit
         do throws(EngineError) {
-            try await engine.stop(options.onExit)
-            log.info("ended", metadata: ["kept": "\(options.onExit == .keepPinned)"])
+            try await engine.stop(disposition)
+            log.info("ended", metadata: ["kept": "\(disposition == .keepPinned)"])
         } catch {
             log.error("\(error)")
         }
         lock.release()
-        try outcome.get()
+        _ = try outcome.get()
     }
 
+    /// Returns how to leave when it was asked to end.
     private func serve(
         _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
         _ signals: AsyncStream<ProcessSignal>
-    ) async -> Result<Void, DaemonError> {
+    ) async -> Result<StopDisposition, DaemonError> {
+        let (takers, taker) = AsyncStream.makeStream(of: Void.self)
         do {
             let record = DaemonRecord(
                 options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil)
@@ -57,7 +60,7 @@ public struct Daemon: Sendable {
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
                 engine: engine, authorization: authorization, enrollment: enrollment, record: record,
-                counters: { server.counters })
+                counters: { server.counters }, handOver: { taker.yield() })
             if let first { await configuration.apply(first) }
             log.info(
                 "\(first == nil ? "took over what an earlier run left" : "ready")",
@@ -70,9 +73,12 @@ public struct Daemon: Sendable {
                 }
                 group.addTask { await tend() }
                 group.addTask { try await heed(signals) }
+                group.addTask {
+                    for await _ in takers { throw AskedToEnd(disposition: .keepPinned) }
+                }
             }
-        } catch is AskedToEnd {
-            return .success(())
+        } catch let end as AskedToEnd {
+            return .success(end.disposition)
         } catch let error as EnrollmentError {
             return .failure(.enrollment(error))
         } catch let error as AdminError {
@@ -80,7 +86,7 @@ public struct Daemon: Sendable {
         } catch {
             preconditionFailure("unexpected error: \(error)")
         }
-        return .success(())
+        return .success(options.onExit)
     }
 
     /// Gives the engine its second, until the task is cancelled.
@@ -96,21 +102,30 @@ public struct Daemon: Sendable {
                 log.info("SIGHUP: reading the configuration again")
                 source.reload()
             case .terminate, .interrupt:
-                throw AskedToEnd()
+                throw AskedToEnd(disposition: options.onExit)
             case .reopenLogs: break
             }
         }
-        throw AskedToEnd()
+        throw AskedToEnd(disposition: options.onExit)
     }
 }
 
 /// Ends the daemon in good order.
-private struct AskedToEnd: Error {}
+private struct AskedToEnd: Error {
+    let disposition: StopDisposition
+}
 
 // The steps of the start.
 extension Daemon {
-    private func lockStateDirectory() throws(DaemonError) -> FileLock {
-        try DaemonState.lock(options.stateDirectory)
+    private func lockStateDirectory() async throws(DaemonError) -> FileLock {
+        do throws(DaemonError) {
+            return try DaemonState.lock(options.stateDirectory)
+        } catch {
+            guard options.engine.takesOver, case .alreadyRunning(let pid, let lock) = error else {
+                throw error
+            }
+            return try await Takeover(adminSocket: options.adminSocket, lock: lock).take(from: pid)
+        }
     }
 
     private func openAdminServer() throws(DaemonError) -> AdminServer {

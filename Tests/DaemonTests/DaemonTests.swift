@@ -134,6 +134,24 @@ import Testing
         }
     }
 
+    @Test func aSecondDaemonTakesOver() async throws {
+        var first = try TestDaemon()
+        first.options.onExit = .removeAll
+        try await first.whileRunning { first async throws in
+            var second = try TestDaemon(in: first.directory)
+            second.options.engine.takesOver = true
+            try await second.whileRunning { second async throws in
+                // At first it is the other one that answers.
+                for _ in 0..<500 where await !second.engine.isStarted {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                #expect(await second.engine.isStarted)
+                #expect(await first.engine.stopped == [.keepPinned], "whatever its own flags say")
+                _ = try await second.status()
+            }
+        }
+    }
+
     @Test func oneCanFollowAnother() async throws {
         let first = try TestDaemon()
         try await first.whileRunning { _ in }

@@ -31,7 +31,7 @@ extension SandboxNode {
             throw Failure(description: "no daemon to end")
         }
         kill(pid, signal)
-        try wait(for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
+        try wait(for: "the daemon's end") { hasEnded(pid) }
     }
 
     /// Starts a daemon as the sandbox did, with these arguments besides, and waits until its configuration is
@@ -49,7 +49,7 @@ extension SandboxNode {
             ["10", BuiltProgram.built("kmesh-daemon").path] + daemonArguments + arguments)
     }
 
-    private var daemonArguments: [String] {
+    public var daemonArguments: [String] {
         [
             "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
             "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
@@ -84,6 +84,8 @@ extension SandboxNode {
             fields.first { $0.count > 2 && $0[2] == "cgroup2" }.map { String($0[1]) } ?? "/sys/fs/cgroup"
         return "\(mount)/kmesh-sandbox-\(name)"
     }
+
+    public func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }
 
     private func isZombie(_ pid: Int32) -> Bool {
         let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""

@@ -9,6 +9,8 @@ public enum AdminRequest: Hashable, Sendable {
     case authorization
     case setEnforcing(Bool)
     case explain(AuthorizationQuestion)
+    /// Ends the daemon, whose programs and maps stay, for another one that waits.
+    case handOver
 }
 
 /// A part of a dump.
@@ -35,6 +37,7 @@ extension AdminRequest {
         case .status: ["request": "status"]
         case .authorization: ["request": "authorization"]
         case .setEnforcing(let isEnforcing): ["request": "set-enforcing", "enforcing": .bool(isEnforcing)]
+        case .handOver: ["request": "hand-over"]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -67,13 +70,14 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status", "authorization":
+        case "verify", "version", "status", "authorization", "hand-over":
             try reader.allow(["request"])
             self =
                 switch kind {
                 case "verify": .verify
                 case "version": .version
                 case "status": .status
+                case "hand-over": .handOver
                 default: .authorization
                 }
         case "set-enforcing":

@@ -9,6 +9,8 @@ public enum AdminResponse: Hashable, Sendable {
     case status(DaemonStatus)
     case authorization(AuthorizationSnapshot)
     case explanation(AuthorizationExplanation)
+    /// The daemon of this process id ends.
+    case handingOver(pid: Int32)
     case error(AdminFailure)
 }
 
@@ -62,6 +64,7 @@ extension AdminResponse {
             writer.member("version", ["version": .string(report.version), "mode": .string(report.mode)])
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
+        case .handingOver(let pid): writer.member("handingOver", ["pid": JSONValue(pid)])
         case .explanation(let explanation): writer.member("explanation", explanation.json)
         case .error(let failure):
             writer.member(
@@ -90,6 +93,7 @@ extension AdminResponse {
         case "status": self = .status(try DaemonStatus(json: reader.object("status")))
         case "authorization":
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
+        case "handingOver": self = .handingOver(pid: try reader.object("handingOver").integer("pid"))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
         case "error":
