@@ -48,7 +48,7 @@ let package = Package(
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
-        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", logging]),
 
@@ -78,9 +78,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
-                "kmesh-waypoint",
-                "kmeshctl",
+                "AuthzXDP", "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
+                "kmesh-waypoint", "kmeshctl",
             ]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),

@@ -9,10 +9,10 @@ struct KernelState: Sendable {
     /// Whether the maps are those of an earlier run.
     let isAdopted: Bool
     private let reasons: BPFCounters
-    private let pins: PinDirectory
+    let pins: PinDirectory
     /// Held as long as this lives.
     private let lock: SharedDescriptor
-    private let programs: [CgroupHook: SharedDescriptor]
+    let programs: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
@@ -86,26 +86,6 @@ struct KernelState: Sendable {
         try enrolled.upsert(wanted.filter { present.entries[$0.key] != $0.value })
         try enrolled.remove(present.entries.keys.filter { !keys.contains($0) })
         try enrolled.remove(present.damaged.filter { !keys.contains($0) })
-    }
-
-    func verifyEnrolled(_ workloads: some Collection<LocalWorkload>) throws(MapError) -> [Difference] {
-        var present = try enrolled.contents().entries
-        var differences: [Difference] = []
-        for workload in workloads {
-            let entry = workload.enrolledEntry
-            let found = present.removeValue(forKey: entry.key)
-            guard found != entry.value else { continue }
-            differences.append(
-                Difference(
-                    map: KMESH_MAP_ENROLLED, key: "pod \(workload.pod)", wanted: "\(entry.value.address)",
-                    found: found.map { "\($0.address)" }))
-        }
-        differences += present.map { key, value in
-            Difference(
-                map: KMESH_MAP_ENROLLED, key: "netns cookie \(key.netnsCookie)", wanted: nil,
-                found: "\(value.address)")
-        }
-        return differences
     }
 
     /// The maps of an earlier run that have other capacities than `options` ask for.
