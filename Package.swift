@@ -78,8 +78,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "AuthzXDP", "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
-                "kmesh-waypoint", "kmeshctl",
+                "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit",
+                "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl",
             ]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),

@@ -16,7 +16,7 @@ extension DualEngine {
             fault = fault ?? "\(error)"
         }
         do throws(BPFError) {
-            let attachments = CgroupAttachments(pins: kernel.pins, cgroupPath: options.cgroupPath)
+            let attachments = CgroupAttachments(pins: kernel.state.pins, cgroupPath: options.cgroupPath)
             try attachments.repair(kernel.programs, &repaired)
         } catch {
             fault = fault ?? "\(error)"

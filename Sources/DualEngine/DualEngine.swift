@@ -35,10 +35,9 @@ public actor DualEngine: DataplaneEngine {
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
             running = try steer(by: kernel, workloads)
-            return notes + kernel.keptCapacities(options)
+            return notes + kernel.migrationNotes + kernel.keptCapacities(options)
         } catch {
             await authorization.abandon()
-            kernel.removeUnlessAdopted()
             throw error
         }
     }
@@ -112,10 +111,8 @@ public actor DualEngine: DataplaneEngine {
         guard disposition == .removeAll else { return try await authorization.stop(disposition) }
         let lock: SharedDescriptor
         do throws(BPFError) {
-            let pins = try options.pins()
-            lock = SharedDescriptor(try pins.lock())
-            try pins.removeAll()
-            for older in try options.olderPins() { try older.removeAll() }
+            lock = SharedDescriptor(try options.pinLayouts.pins().lock())
+            try options.pinLayouts.removeAll()
         } catch {
             throw EngineError(error)
         }

@@ -36,6 +36,9 @@ int kmesh_bpf_object_get(const char *path);
 int kmesh_bpf_map_facts(int map, struct kmesh_bpf_map_facts *facts);
 int kmesh_bpf_link_facts(int link, struct kmesh_bpf_link_facts *facts);
 int kmesh_bpf_program_id(int program, __u32 *id);
+int kmesh_bpf_program_open(__u32 id);
+/* The first program that is attached; returns how many there are. */
+int kmesh_bpf_program_query(int target, __u32 attach_type, __u32 *id);
 
 /* `target`: a descriptor; for BPF_XDP an interface's index in the calling thread's network namespace. */
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags);

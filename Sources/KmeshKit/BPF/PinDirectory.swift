@@ -37,7 +37,9 @@ public struct PinDirectory: Sendable {
     public var exists: Bool { Files.exists(path) }
 
     /// bpffs refuses names with a dot.
-    private var staging: String { "\(path)-staging" }
+    static let stagingSuffix = "-staging"
+
+    private var staging: String { path + Self.stagingSuffix }
 
     /// Begins a new directory under another name; a leftover of a crash is removed.
     public func stage() throws(BPFError) {
@@ -60,6 +62,15 @@ public struct PinDirectory: Sendable {
             try syscall { unsafe rename(staging, path) }
         } catch {
             throw .failed("name the pin directory \(path)", error)
+        }
+    }
+
+    /// Removes a staged directory that did not get its name.
+    public func removeStaged() throws(BPFError) {
+        do throws(Errno) {
+            try Self.removeTree(staging)
+        } catch {
+            throw .failed("remove the pin directory \(staging)", error)
         }
     }
 

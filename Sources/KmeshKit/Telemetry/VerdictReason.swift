@@ -66,11 +66,14 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case eventLost = 69
     case eventSuppressed = 70
 
+    case traceLost = 71
+
     /// Those of the programs that steer.
-    public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue }
+    public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue } + [traceLost]
     /// Those of the programs that authorize.
     public static let authorization =
-        [otherProtocol, retried] + allCases.filter { $0.rawValue >= notRestricted.rawValue }
+        [otherProtocol, retried]
+        + allCases.filter { (notRestricted.rawValue...eventSuppressed.rawValue).contains($0.rawValue) }
 
     /// How many numbers the counters have room for.
     public static var limit: Int { Int(KMESH_REASON_MAX.rawValue) }
@@ -133,6 +136,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "reset_not_sent"
         case .eventLost: "event_lost"
         case .eventSuppressed: "event_suppressed"
+        case .traceLost: "trace_lost"
         }
     }
 
@@ -201,6 +205,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "A denial was not answered: the packet's form is one that is only dropped."
         case .eventLost: "A denial was not logged: the ring was full."
         case .eventSuppressed: "A denial was not logged: there are too many in a second."
+        case .traceLost: "A verdict on a traced pod was not shown: the ring was full."
         }
     }
 }
