@@ -48,7 +48,7 @@ let package = Package(
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
-        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit"]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "Telemetry", logging]),
@@ -79,10 +79,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon",
-                "kmesh-sandbox",
-                "kmesh-waypoint",
-                "kmeshctl",
+                "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit",
+                "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl",
             ]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),

@@ -133,7 +133,7 @@ private struct ExpectedEntries {
 }
 
 /// Names for the people who read differences.
-private struct EntryTexts {
+struct EntryTexts {
     private let dataplane: AuthorizationDataplane
 
     init(of dataplane: AuthorizationDataplane) { self.dataplane = dataplane }

@@ -33,6 +33,8 @@ public struct AuthorizationDataplane: Sendable {
     var leftovers = Leftovers()
     var arrivals: Set<WorkloadIdentity> = []
     var dirtySources: Set<IPAddress> = []
+    /// How far the look for drift has come.
+    var drift = AuthzDriftRound()
     /// Pods whose probes found no room in their map.
     var withoutProbes: Set<LocalWorkload.ID> = []
     /// Why writes wait.

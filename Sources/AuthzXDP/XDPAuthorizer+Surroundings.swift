@@ -31,6 +31,18 @@ extension XDPAuthorizer {
         }
     }
 
+    // MARK: Drift
+
+    /// Finds and repairs what somebody else has changed in the maps, a part at a time.
+    func repairDrift() {
+        guard let report = running?.dataplane.repairDrift() else { return }
+        running?.activity.add(report)
+        for text in report.texts { log.warning("\(text)") }
+        let fault = report.fault.map { "\($0)" }
+        if let fault, fault != running?.driftFault { log.error("drift cannot be looked for: \(fault)") }
+        running?.driftFault = fault
+    }
+
     // MARK: Established connections
 
     /// Ends connections of workloads whose policies have changed, or from addresses whose owner has. A

@@ -29,6 +29,8 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         var changedDestinations: Set<IPAddress> = []
         var changedSources: Set<IPAddress> = []
         var endedConnections: UInt64 = 0
+        /// Why drift could not be looked for, as far as it has been told.
+        var driftFault: String?
         /// The addresses of the node as its Node object has them.
         var nodeAddresses: [IPAddress] = []
     }
@@ -233,6 +235,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         if running?.dataplane.hasPendingWrites == true, let update = running?.dataplane.tend() {
             note(update)
         }
+        repairDrift()
         settleAttachments(looksAtLinks: true)
         if let dataplane = running?.dataplane {
             denials?.write { event in

@@ -6,7 +6,7 @@ public actor DualEngine: DataplaneEngine {
     public nonisolated let mode = EngineMode.dualEngine
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
-    private let options: EngineOptions
+    let options: EngineOptions
     let authorization: any AuthorizationEnforcer
     var running: Running?
 
@@ -16,6 +16,8 @@ public actor DualEngine: DataplaneEngine {
         let kernel: KernelState
         var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
         var activity = EngineActivity()
+        /// Why drift could not be looked for, as far as it has been told.
+        var driftFault: String?
     }
 
     public init(_ options: EngineOptions, _ authorization: any AuthorizationEnforcer) {
@@ -88,8 +90,14 @@ public actor DualEngine: DataplaneEngine {
         } catch {
             throw EngineError(error)
         }
-        try await authorization.release(id)
+        // From here on its entry is not missing.
         running?.enrolled[id] = nil
+        do throws(EngineError) {
+            try await authorization.release(id)
+        } catch {
+            running?.enrolled[id] = workload
+            throw error
+        }
     }
 
     public func snapshot() async -> EngineSnapshot {
@@ -104,7 +112,8 @@ public actor DualEngine: DataplaneEngine {
 
     public func verify() async throws -> [Difference] {
         guard let running else { throw EngineError.notStarted }
-        return try running.dataplane.verify() + running.kernel.verifyEnrolled(running.enrolled.values)
+        return try running.dataplane.verify()
+            + running.kernel.differences(from: running.enrolled.values).map(\.difference)
             + (await authorization.verify())
     }
 
@@ -124,9 +133,11 @@ public actor DualEngine: DataplaneEngine {
 
     public func tend() async {
         await authorization.tend()
-        guard running.map({ $0.dataplane.pendingWrites > 0 }) == true else { return }
-        let writes = running?.dataplane.retryPending() ?? 0
-        running?.activity.writes += UInt64(writes)
+        if running.map({ $0.dataplane.pendingWrites > 0 }) == true {
+            let writes = running?.dataplane.retryPending() ?? 0
+            running?.activity.writes += UInt64(writes)
+        }
+        repairDrift()
     }
 
     public func activity() async -> EngineActivity {

@@ -6,19 +6,17 @@ internal import KmeshKit
 struct KernelState: Sendable {
     let l4Maps: L4Maps
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
-    private let state: PinnedState
+    let state: PinnedState
     private let reasons: BPFCounters
     /// Held as long as this lives.
     private let lock: SharedDescriptor
-    private let programs: [CgroupHook: SharedDescriptor]
+    let programs: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
     private let maps: [MapMemory]
     /// What other programs read too.
     let shared: [String: SharedDescriptor]
-    /// Pins of other layouts.
-    private let older: [PinDirectory]
     /// What is to be pinned, by name.
     private let files: [String: SharedDescriptor]
 
@@ -54,7 +52,6 @@ struct KernelState: Sendable {
                 KMESH_MAP_ENROLLED: SharedDescriptor(try object.map(KMESH_MAP_ENROLLED)),
                 KMESH_MAP_PEER: SharedDescriptor(try object.map(KMESH_MAP_PEER)),
             ]
-            older = try options.olderPins()
             maps = try object.mapMemories()
             var files: [String: SharedDescriptor] = [:]
             for name in object.mapNames { files[name] = SharedDescriptor(try object.map(name)) }
@@ -120,26 +117,6 @@ struct KernelState: Sendable {
         try enrolled.upsert(wanted.filter { present.entries[$0.key] != $0.value })
         try enrolled.remove(present.entries.keys.filter { !keys.contains($0) })
         try enrolled.remove(present.damaged.filter { !keys.contains($0) })
-    }
-
-    func verifyEnrolled(_ workloads: some Collection<LocalWorkload>) throws(MapError) -> [Difference] {
-        var present = try enrolled.contents().entries
-        var differences: [Difference] = []
-        for workload in workloads {
-            let entry = workload.enrolledEntry
-            let found = present.removeValue(forKey: entry.key)
-            guard found != entry.value else { continue }
-            differences.append(
-                Difference(
-                    map: KMESH_MAP_ENROLLED, key: "pod \(workload.pod)", wanted: "\(entry.value.address)",
-                    found: found.map { "\($0.address)" }))
-        }
-        differences += present.map { key, value in
-            Difference(
-                map: KMESH_MAP_ENROLLED, key: "netns cookie \(key.netnsCookie)", wanted: nil,
-                found: "\(value.address)")
-        }
-        return differences
     }
 
     /// The maps of an earlier run that have other capacities than `options` ask for.

@@ -55,7 +55,8 @@ import Testing
         .status(
             DaemonStatus(
                 mode: "dual-engine", node: "n", pid: 7, source: "mesh.yaml", rejected: 2,
-                recentRejections: ["a: b"], lastConfigurationError: "x\ny")),
+                recentRejections: ["a: b"], lastConfigurationError: "x\ny",
+                engine: EngineActivity(writes: 9, driftByMap: ["hooks": 2, "km_slot": 7]))),
         .handingOver(pid: 4711), .error(.busy, "later"),
     ])
     func responsesTravel(response: AdminResponse) throws {

@@ -10,10 +10,11 @@ final class LookupHarness {
     let maps: L4Maps
     let affinities: BPFMap<AffinityKey, AffinityValue>
 
-    init() throws {
+    /// - Parameter capacity: of the maps; `nil` for those of the data plane.
+    init(capacity: Int? = 1024) throws {
         let object = try testObject("l4_lookup_test")
         for map in object.mapNames where map != "km_reason" && map != "km_table" {
-            try object.setCapacity(of: map, to: 1024)
+            if let capacity { try object.setCapacity(of: map, to: capacity) }
         }
         try object.load()
         program = BPFProgram(try object.program("lookup"))

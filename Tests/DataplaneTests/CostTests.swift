@@ -133,6 +133,12 @@ private struct SinkMap<Key: MapWords, Value: MapWords>: KeyValueMap {
     func upsert(_ entries: [MapEntry<Key, Value>]) {}
     func remove(_ keys: [Key]) {}
     func contents() -> MapContents<Key, Value> { MapContents(entries: [:]) }
+    func read(_ key: Key) -> MapReading<Value> { .absent }
+    func chunk(
+        from position: MapPosition?, limit: Int
+    ) -> (contents: MapContents<Key, Value>, next: MapPosition?) {
+        (contents(), nil)
+    }
 }
 
 extension SinkMap<FrontendKey, FrontendValue> {

@@ -100,5 +100,13 @@ public struct JSONObjectReader: Sendable {
         return try JSONObjectReader(member, path: "\(path).\(name)")
     }
 
+    /// Every member, an integer each.
+    public func integers<Integer: FixedWidthInteger>() throws(JSONShapeError) -> [String: Integer] {
+        guard case .object(let members) = value else { return [:] }
+        var integers: [String: Integer] = [:]
+        for member in members { integers[member.name] = try integer(member.name) }
+        return integers
+    }
+
     public func contains(_ name: String) -> Bool { value[name] != nil && value[name] != .null }
 }

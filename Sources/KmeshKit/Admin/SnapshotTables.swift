@@ -125,6 +125,14 @@ extension AddressFamily {
     }
 }
 
+extension EngineActivity {
+    fileprivate var driftText: String {
+        guard drift > 0 else { return "0" }
+        let parts = driftByMap.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return "\(drift) (\(parts.joined(separator: ", ")))"
+    }
+}
+
 extension DaemonStatus {
     /// One line for each fact.
     public var table: String {
@@ -137,6 +145,7 @@ extension DaemonStatus {
             ("resources refused", "\(rejected)"), ("bad configurations", "\(badConfigurations)"),
             ("map writes", "\(engine.writes)"), ("  of the latest update", "\(engine.latestWrites)"),
             ("  that wait", "\(engine.pendingWrites)\(engine.stall.map { " (\($0))" } ?? "")"),
+            ("drift repaired", engine.driftText),
             ("admin requests", "\(admin.accepted)"), ("  not permitted", "\(admin.notPermitted)"),
             ("  malformed", "\(admin.malformed)"), ("  timed out", "\(admin.timedOut)"),
             ("  crowded out", "\(admin.crowdedOut)"),

@@ -64,15 +64,34 @@ public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
 
     public func contents() throws(MapError) -> MapContents<Key, Value> {
         var contents = MapContents<Key, Value>(entries: [:])
-        var chunk = Self.chunk
-        // A position is a number in a hash map, and a key in others.
-        var position: [UInt32]?
+        var position: MapPosition?
+        repeat {
+            position = try collect(from: position, limit: Self.chunk, into: &contents)
+        } while position != nil
+        return contents
+    }
+
+    public func chunk(
+        from position: MapPosition?, limit: Int
+    ) throws(MapError) -> (contents: MapContents<Key, Value>, next: MapPosition?) {
+        var contents = MapContents<Key, Value>(entries: [:])
+        let next = try collect(from: position, limit: min(limit, Self.chunk), into: &contents)
+        return (contents, next)
+    }
+
+    /// Adds the entries from `position` on; returns where the next ones are, `nil` at the end. A position is
+    /// a number in a hash map, and a key in others.
+    private func collect(
+        from position: MapPosition?, limit: Int, into contents: inout MapContents<Key, Value>
+    ) throws(MapError) -> MapPosition? {
+        var chunk = max(1, limit)
         while true {
             var keys = [UInt32](repeating: 0, count: chunk * Key.byteCount / 4)
             var values = [UInt32](repeating: 0, count: chunk * Value.byteCount / 4)
             var count = UInt32(chunk)
             var next = [UInt32](repeating: 0, count: Key.byteCount / 4)
-            let result = readBatch(from: position, next: &next, keys: &keys, values: &values, count: &count)
+            let result = readBatch(
+                from: position?.words, next: &next, keys: &keys, values: &values, count: &count)
             if result == -ENOSPC {
                 // One bucket of the hash has more entries than asked for.
                 chunk *= 2
@@ -82,19 +101,24 @@ public final class BPFMap<Key: MapWords, Value: MapWords>: KeyValueMap {
                 throw MapError(map: name, operation: .read, errno: Errno(-result))
             }
             collect(keys, values, count: Int(count), into: &contents)
-            if result == -ENOENT { return contents }
-            position = next
+            return result == -ENOENT ? nil : MapPosition(words: next)
         }
     }
 
     /// The value of `key`; nil when there is none or its seal does not fit.
     public func value(of key: Key) throws(MapError) -> Value? {
+        guard case .found(let value) = try read(key) else { return nil }
+        return value
+    }
+
+    public func read(_ key: Key) throws(MapError) -> MapReading<Value> {
         var words = [UInt32](repeating: 0, count: Value.byteCount / 4)
-        let result = unsafe kmesh_bpf_map_lookup(descriptor.number, key.words, &words)
-        if result == -ENOENT { return nil }
+        let keyWords = key.words
+        let result = unsafe kmesh_bpf_map_lookup(descriptor.number, keyWords, &words)
+        if result == -ENOENT { return .absent }
         guard result >= 0 else { throw MapError(map: name, operation: .read, errno: Errno(-result)) }
-        guard isIntact(key: key.words[...], value: words[...]) else { return nil }
-        return Value(words: words.prefix(Value.wordCount))
+        guard isIntact(key: keyWords[...], value: words[...]) else { return .damaged }
+        return .found(Value(words: words.prefix(Value.wordCount)))
     }
 
     private static var chunk: Int { MapFacts.batchSize(bytesPerEntry: Key.byteCount + Value.byteCount) }

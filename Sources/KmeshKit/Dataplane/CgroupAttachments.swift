@@ -26,11 +26,53 @@ public struct CgroupAttachments: Sendable {
                     continue
                 }
             }
-            let link = try attach(program.file, to: cgroup, hook: hook)
-            // A link whose cgroup is gone or not the wanted one goes after the new attachment is there: a
-            // process in both is steered all the time.
-            try pins.replace(link.descriptor, as: name)
+            try renew(hook, program.file, on: cgroup)
         }
+    }
+
+    /// Puts programs in force again that somebody has taken away: whose pin is gone, whose link is detached
+    /// or attached elsewhere, or has got another program.
+    /// - Parameter repaired: grows by what was found, also when an error ends it.
+    public func repair(
+        _ programs: [CgroupHook: SharedDescriptor], _ repaired: inout [Difference]
+    ) throws(BPFError) {
+        let cgroup = try openCgroup()
+        let wanted = try inode(of: cgroup)
+        for hook in CgroupHook.allCases {
+            guard let program = programs[hook] else { continue }
+            let found: String?
+            if let pinned = try pins.open(Self.pinName(hook)) {
+                let link = BPFLink(pinned)
+                let facts = try link.facts()
+                if facts.target == wanted {
+                    guard try facts.programID != BPFProgram.id(of: program.file) else { continue }
+                    try link.update(to: program.file, at: hook.name)
+                    found = "program \(facts.programID)"
+                } else {
+                    try renew(hook, program.file, on: cgroup)
+                    found = facts.isGone ? "a detached link" : "a link to another cgroup"
+                }
+            } else {
+                try renew(hook, program.file, on: cgroup)
+                found = nil
+            }
+            repaired.append(
+                Difference(
+                    map: Self.driftName, key: hook.name, wanted: "our program at \(cgroupPath)", found: found)
+            )
+        }
+    }
+
+    /// Under which differences of hooks are counted, where others have the name of a map.
+    static let driftName = "hooks"
+
+    /// A link whose cgroup is gone or not the wanted one goes after the new attachment is there: a process in
+    /// both is steered all the time.
+    private func renew(
+        _ hook: CgroupHook, _ program: borrowing FileDescriptor, on cgroup: borrowing FileDescriptor
+    ) throws(BPFError) {
+        let link = try attach(program, to: cgroup, hook: hook)
+        try pins.replace(link.descriptor, as: Self.pinName(hook))
     }
 
     /// Puts each hook's program in force by links that are pinned in the staged directory: those of `former`

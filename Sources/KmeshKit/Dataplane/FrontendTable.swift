@@ -38,6 +38,9 @@ struct FrontendTable: Sendable {
     /// Whether a mark of the address takes an entry that is not there yet.
     func isUnmarked(_ address: IPAddress) -> Bool { markers[address] == nil && redirects[address] == nil }
 
+    /// What the mark of an address is; `nil` for an address without one.
+    func mark(of address: IPAddress) -> UInt32? { markers[address] != nil ? 0 : redirects[address] }
+
     /// What the marks of all addresses are.
     var marks: [IPAddress: UInt32] { redirects.merging(markers.mapValues { _ in 0 }) { $1 } }
 }

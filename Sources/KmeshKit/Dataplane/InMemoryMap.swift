@@ -13,6 +13,8 @@ public final class InMemoryMap<Key: MapWords, Value: MapWords>: KeyValueMap {
         var log: [MapWrite<Key>]?
         var fault: MapFault?
         var observer: (@Sendable (MapWrite<Key>) -> Void)?
+        /// The keys of the reading in chunks that is under way, in its order.
+        var round: [Key] = []
 
         var count: Int { entries.count + damaged.count }
 
@@ -63,6 +65,31 @@ public final class InMemoryMap<Key: MapWords, Value: MapWords>: KeyValueMap {
 
     public func contents() throws(MapError) -> MapContents<Key, Value> {
         state.withLock { MapContents(entries: $0.entries, damaged: Array($0.damaged)) }
+    }
+
+    public func read(_ key: Key) throws(MapError) -> MapReading<Value> {
+        state.withLock { state in
+            if let value = state.entries[key] { return .found(value) }
+            return state.damaged.contains(key) ? .damaged : .absent
+        }
+    }
+
+    /// One reading at a time: one that begins ends the one before.
+    public func chunk(
+        from position: MapPosition?, limit: Int
+    ) throws(MapError) -> (contents: MapContents<Key, Value>, next: MapPosition?) {
+        state.withLock { state in
+            if position == nil { state.round = Array(state.entries.keys) + state.damaged }
+            let start = Int(position?.words.first ?? 0)
+            let keys = state.round.dropFirst(start).prefix(limit)
+            var contents = MapContents<Key, Value>(entries: [:])
+            for key in keys {
+                contents.entries[key] = state.entries[key]
+                if state.damaged.contains(key) { contents.damaged.append(key) }
+            }
+            let end = start + keys.count
+            return (contents, end < state.round.count ? MapPosition(words: [UInt32(end)]) : nil)
+        }
     }
 
     public func value(of key: Key) -> Value? { state.withLock { $0.entries[key] } }

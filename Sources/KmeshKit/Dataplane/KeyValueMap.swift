@@ -15,6 +15,30 @@ public protocol KeyValueMap<Key, Value>: Sendable {
 
     /// Everything in the map, in no order. Entries whose seal does not fit are in `damaged`.
     func contents() throws(MapError) -> MapContents<Key, Value>
+
+    /// What the map holds under `key`.
+    func read(_ key: Key) throws(MapError) -> MapReading<Value>
+
+    /// About `limit` entries, from where an earlier call ended; `nil` begins. Entries that come or go between
+    /// two calls may be missed, and others may come twice.
+    func chunk(
+        from position: MapPosition?, limit: Int
+    ) throws(MapError) -> (contents: MapContents<Key, Value>, next: MapPosition?)
+}
+
+/// What is under one key of a map.
+public enum MapReading<Value: MapWords>: Hashable, Sendable {
+    case absent
+    /// An entry whose seal does not fit.
+    case damaged
+    case found(Value)
+}
+
+/// Where the reading of a map's entries goes on: only the map itself knows what it means.
+public struct MapPosition: Hashable, Sendable {
+    let words: [UInt32]
+
+    init(words: [UInt32]) { self.words = words }
 }
 
 public struct MapEntry<Key: MapWords, Value: MapWords>: Hashable, Sendable {

@@ -127,7 +127,7 @@ extension L4Dataplane {
 }
 
 /// Names of services and endpoints for the people who read differences.
-private struct EntryTexts {
+struct EntryTexts {
     private var ports: [UInt32: (service: ServiceKey, port: ServicePortState)] = [:]
 
     init(of dataplane: L4Dataplane) {

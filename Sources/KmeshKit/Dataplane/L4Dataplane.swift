@@ -13,6 +13,8 @@ public struct L4Dataplane: Sendable {
     var names: [UInt32: ServiceKey] = [:]
     /// What an earlier run left; until the first configuration is applied.
     private var adopted: AdoptedMaps?
+    /// How far the look for drift has come.
+    var drift = DriftRound()
     /// Services of the configuration that are not in force as it wants them, and why.
     public internal(set) var rejections: [ServiceKey: String] = [:]
 
@@ -61,6 +63,9 @@ public struct L4Dataplane: Sendable {
 
     /// Why writes wait.
     public var stall: MapError? { reconciler.stall }
+
+    /// Whether the maps are to hold what is in force, and not what an earlier run left.
+    var isConfigured: Bool { adopted == nil }
 
     /// Entries in the maps, or on their way there.
     public var entryCounts: MapCounts { reconciler.occupancy }

@@ -67,6 +67,35 @@ struct MapChanges: Sendable {
             tables: tables.insertions, endpoints: endpoints.insertions, waypoints: waypoints.insertions)
     }
 
+    var removals: MapCounts {
+        MapCounts(
+            frontends: frontends.removes.count, services: services.removes.count,
+            slots: slots.removes.count, tables: tables.removes.count, endpoints: endpoints.removes.count,
+            waypoints: waypoints.removes.count)
+    }
+
+    var withoutUpserts: MapChanges {
+        var changes = MapChanges()
+        changes.frontends.removes = frontends.removes
+        changes.services.removes = services.removes
+        changes.slots.removes = slots.removes
+        changes.tables.removes = tables.removes
+        changes.endpoints.removes = endpoints.removes
+        changes.waypoints.removes = waypoints.removes
+        return changes
+    }
+
+    var withoutRemoves: MapChanges {
+        var changes = self
+        changes.frontends.removes = []
+        changes.services.removes = []
+        changes.slots.removes = []
+        changes.tables.removes = []
+        changes.endpoints.removes = []
+        changes.waypoints.removes = []
+        return changes
+    }
+
     mutating func append(_ other: MapChanges) {
         frontends.append(other.frontends)
         services.append(other.services)

@@ -5,7 +5,7 @@ internal import CKmeshABI
 /// order.
 struct MapReconciler: Sendable {
     let maps: L4Maps
-    private var pending = MapChanges()
+    private(set) var pending = MapChanges()
     /// Entries that are in the maps, or will be when nothing waits any more.
     private(set) var occupancy: MapCounts
     /// Why writes wait.
@@ -42,6 +42,28 @@ struct MapReconciler: Sendable {
         occupancy.tables -= pending.tables.supersede(with: changes.tables)
         occupancy.endpoints -= pending.endpoints.supersede(with: changes.endpoints)
         occupancy.waypoints -= pending.waypoints.supersede(with: changes.waypoints)
+    }
+
+    /// Makes changes that bring the maps back to what they held: what is written was counted when it was
+    /// written first, and what is removed never was. No key of them may be among those that wait.
+    mutating func repair(_ changes: MapChanges) -> Tally {
+        occupancy += changes.removals
+        guard stall?.isFull == true else {
+            enqueue(changes)
+            return flush()
+        }
+        // What does not belong into a map may be what fills it, so it goes before what waits for room.
+        let waiting = pending
+        pending = changes.withoutUpserts
+        let removed = flush()
+        let left = pending
+        pending = waiting
+        enqueue(left)
+        enqueue(changes.withoutRemoves)
+        var tally = flush()
+        tally.writes += removed.writes
+        tally.removals += removed.removals
+        return tally
     }
 
     /// Writes what waits, until a write fails for good.
