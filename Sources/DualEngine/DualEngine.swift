@@ -7,11 +7,11 @@ public actor DualEngine: DataplaneEngine {
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
     private let options: EngineOptions
-    private let authorization: any AuthorizationEnforcer
-    private var running: Running?
+    let authorization: any AuthorizationEnforcer
+    private(set) var running: Running?
 
     /// What lives between `start` and `stop`.
-    private struct Running: Sendable {
+    struct Running: Sendable {
         var dataplane: L4Dataplane
         let kernel: KernelState
         var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]

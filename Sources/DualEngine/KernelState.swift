@@ -8,7 +8,8 @@ struct KernelState: Sendable {
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
     /// Whether the maps are those of an earlier run.
     let isAdopted: Bool
-    private let reasons: BPFCounters
+    let flows: FlowMaps
+    let reasons: BPFCounters
     private let pins: PinDirectory
     /// Held as long as this lives.
     private let lock: SharedDescriptor
@@ -16,6 +17,7 @@ struct KernelState: Sendable {
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
+    let socketKeys: BPFMapKeys
     private let maps: [MapMemory]
     /// Pins of other layouts.
     private let older: [PinDirectory]
@@ -45,10 +47,12 @@ struct KernelState: Sendable {
                 endpoints: try BPFMap(try object.map(KMESH_MAP_ENDPOINT), name: KMESH_MAP_ENDPOINT),
                 waypoints: try BPFMap(try object.map(KMESH_MAP_WAYPOINT), name: KMESH_MAP_WAYPOINT))
             enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
+            flows = try FlowMaps(of: object)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
             programs = try Self.programs(of: object)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
+            socketKeys = try BPFMapKeys(sockets, name: KMESH_MAP_METADATA)
             older = try options.olderPins()
             maps = try object.mapMemories()
         } catch {

@@ -7,6 +7,7 @@ struct AdminHandler: Sendable {
     let authorization: any AuthorizationEnforcer
     let enrollment: Enrollment
     let record: DaemonRecord
+    let loggers: Loggers
     let counters: @Sendable () -> AdminCounters
     let log = Logger(label: "admin")
 
@@ -19,6 +20,13 @@ struct AdminHandler: Sendable {
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
         case .explain(let question): await explain(question)
+        case .maps(let query): await maps(query)
+        case .configuration:
+            .configuration(ResourceDump.sorted(await engine.configuration()).map(ResourceDump.init))
+        case .waypoints:
+            .waypoints(WaypointReport.all(await engine.snapshot(), await engine.configuration()))
+        case .loggers: .loggers(await loggers.all())
+        case .setLevel(let logger, let level): await setLevel(logger, level)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(

@@ -5,6 +5,7 @@ internal import Synchronization
 final class DaemonRecord: Sendable {
     private struct State {
         var updates: UInt64 = 0
+        var isConfigured = false
         var rejected: UInt64 = 0
         /// Without those whose resource has come again since.
         var recentRejections: [RejectedResource] = []
@@ -15,11 +16,16 @@ final class DaemonRecord: Sendable {
     private let state = Mutex(State())
     private let start = ContinuousClock.now
     private let options: DaemonOptions
+    /// Where the status server listens.
+    private let statusAddress: SocketAddress?
+    let watchdog: Watchdog
     private let source: String
     private let mode: String
 
-    init(_ options: DaemonOptions, mode: String, source: String) {
+    init(_ options: DaemonOptions, mode: String, source: String, statusAddress: SocketAddress? = nil) {
         self.options = options
+        self.statusAddress = statusAddress
+        watchdog = Watchdog(patience: options.patience)
         self.mode = mode
         self.source = source
     }
@@ -28,6 +34,7 @@ final class DaemonRecord: Sendable {
     func applied(_ resources: Set<MeshResourceName>, rejecting rejected: [RejectedResource]) -> Bool {
         state.withLock { state in
             state.updates += 1
+            state.isConfigured = true
             state.rejected += UInt64(rejected.count)
             let waiting = state.recentRejections.filter { !resources.contains($0.name) }
             state.recentRejections = (waiting + rejected).suffix(DaemonStatus.recentLimit)
@@ -35,6 +42,9 @@ final class DaemonRecord: Sendable {
             return state.lastConfigurationError != nil
         }
     }
+
+    /// Whether the first configuration is applied.
+    var isConfigured: Bool { state.withLock { $0.isConfigured } }
 
     func failed(_ error: ConfigurationError) {
         state.withLock { state in
@@ -48,6 +58,7 @@ final class DaemonRecord: Sendable {
             DaemonStatus(
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
+                isConfigured: state.isConfigured, statusAddress: statusAddress?.description,
                 enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected,
                 recentRejections: state.recentRejections.map(\.description),

@@ -9,6 +9,10 @@ public enum AdminResponse: Hashable, Sendable {
     case status(DaemonStatus)
     case authorization(AuthorizationSnapshot)
     case explanation(AuthorizationExplanation)
+    case maps([MapDump])
+    case configuration([ResourceDump])
+    case waypoints([WaypointReport])
+    case loggers([LoggerLevel])
     case error(AdminFailure)
 }
 
@@ -63,6 +67,15 @@ extension AdminResponse {
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
         case .explanation(let explanation): writer.member("explanation", explanation.json)
+        case .maps(let maps):
+            writer.name("maps")
+            writer.beginArray()
+            for map in maps { map.write(into: &writer) }
+            writer.endArray()
+        case .configuration(let resources):
+            writer.member("configuration", .array(resources.map(\.json)))
+        case .waypoints(let reports): writer.member("waypoints", .array(reports.map(\.json)))
+        case .loggers(let levels): writer.member("loggers", .array(levels.map(\.json)))
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -92,6 +105,11 @@ extension AdminResponse {
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
+        case "maps": self = .maps(try reader.objects("maps", MapDump.init(json:)))
+        case "configuration":
+            self = .configuration(try reader.objects("configuration", ResourceDump.init(json:)))
+        case "waypoints": self = .waypoints(try reader.objects("waypoints", WaypointReport.init(json:)))
+        case "loggers": self = .loggers(try reader.objects("loggers", LoggerLevel.init(json:)))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed

@@ -131,7 +131,9 @@ extension DaemonStatus {
         var table = TextTable(["STATUS", ""])
         let facts = [
             ("version", version), ("mode", mode), ("node", node), ("pid", "\(pid)"), ("source", source),
-            ("uptime", "\(uptime)s"), ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
+            ("uptime", "\(uptime)s"), ("configured", isConfigured ? "yes" : "not yet"),
+            ("status server", statusAddress.map { "http://\($0)/" } ?? "off"),
+            ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
             ("resources refused", "\(rejected)"), ("bad configurations", "\(badConfigurations)"),
             ("map writes", "\(engine.writes)"), ("  of the latest update", "\(engine.latestWrites)"),
             ("  that wait", "\(engine.pendingWrites)\(engine.stall.map { " (\($0))" } ?? "")"),
