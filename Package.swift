@@ -51,7 +51,12 @@ let package = Package(
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
-        library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "Telemetry", logging]),
+        library(
+            "KmeshDaemon",
+            [
+                "AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "Telemetry", "WaypointProxy",
+                logging,
+            ]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", "Telemetry", arguments, logging]),
         program("kmesh-waypoint", ["KmeshKit", "MeshFile", "WaypointProxy", logging]),

@@ -7,8 +7,10 @@ struct AdminHandler: Sendable {
     let engine: any DataplaneEngine
     let authorization: any AuthorizationEnforcer
     let enrollment: Enrollment
-    let telemetry: ConnectionTelemetry?
+    let observer: ConnectionTelemetry?
+    let telemetry: (any TelemetrySwitches)?
     let record: DaemonRecord
+    let loggers: Loggers
     let counters: @Sendable () -> AdminCounters
     /// Ends the daemon and leaves everything pinned; the answer is still sent.
     let handOver: @Sendable () -> Void
@@ -26,6 +28,13 @@ struct AdminHandler: Sendable {
         case .explain(let question): await explain(question)
         case .telemetry: .telemetry(await enabledTelemetry())
         case .setTelemetry(let part, let isEnabled): await setTelemetry(part, isEnabled)
+        case .maps(let query): await maps(query)
+        case .configuration:
+            .configuration(ResourceDump.sorted(await engine.configuration()).map(ResourceDump.init))
+        case .waypoints:
+            .waypoints(WaypointReport.all(await engine.snapshot(), await engine.configuration()))
+        case .loggers: .loggers(await loggers.all())
+        case .setLevel(let logger, let level): await setLevel(logger, level)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(
@@ -58,7 +67,7 @@ struct AdminHandler: Sendable {
                     "uid": "\(workload.id)", "cookie": "\(workload.networkNamespace.cookie)",
                     "address": "\(workload.addresses[0])",
                 ])
-            await telemetry?.noteChange()
+            await observer?.noteChange()
             return .enrolled(workload)
         } catch {
             log.warning("enrolment refused: \(error)")

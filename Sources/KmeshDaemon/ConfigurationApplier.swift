@@ -56,7 +56,9 @@ struct ConfigurationApplier: Sendable {
         let start = ContinuousClock.now
         for handler in engine.handlers {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
-            rejected += await handler.apply(update.changes)
+            rejected += await record.watchdog.watch("a configuration with \(update.changes.count) changes") {
+                await handler.apply(update.changes)
+            }
         }
         await telemetry?.noteChange()
         let isFirst = !record.isConfigured

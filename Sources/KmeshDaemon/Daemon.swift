@@ -2,27 +2,34 @@
 public import KmeshKit
 internal import Logging
 public import Telemetry
+internal import WaypointProxy
 
 public struct Daemon: Sendable {
     private let options: DaemonOptions
     private let engine: any DataplaneEngine
     private let authorization: any AuthorizationEnforcer
     private let source: any ConfigurationSource
-    private let telemetry: ConnectionTelemetry?
+    private let loggers: Loggers
+    private let observer: ConnectionTelemetry?
+    private let telemetry: (any TelemetrySwitches)?
     private let log = Logger(label: "daemon")
 
     /// - Parameters:
     ///   - authorization: the one that the engine was given.
-    ///   - telemetry: observes the engine's connections; `nil`: nobody does.
+    ///   - observer: of the engine's connections; `nil`: nobody observes them.
+    ///   - telemetry: what can be switched, when that is not the observer.
     public init(
         _ options: DaemonOptions, engine: any DataplaneEngine, authorization: any AuthorizationEnforcer,
-        source: any ConfigurationSource, telemetry: ConnectionTelemetry? = nil
+        source: any ConfigurationSource, loggers: Loggers = Loggers(), observer: ConnectionTelemetry? = nil,
+        telemetry: (any TelemetrySwitches)? = nil
     ) {
-        self.telemetry = telemetry
         self.options = options
         self.engine = engine
         self.authorization = authorization
         self.source = source
+        self.loggers = loggers
+        self.observer = observer
+        self.telemetry = telemetry ?? observer
     }
 
     /// Runs until SIGTERM or SIGINT. An error before the engine starts leaves the kernel as it was.
@@ -34,6 +41,8 @@ public struct Daemon: Sendable {
         // First of all, so that a second daemon changes nothing.
         let lock = try await lockStateDirectory()
         let server = try openAdminServer()
+        let statusServer = try openStatusServer()
+        let metricsServer = try openMetricsServer()
         let store = try await recoverEnrollments()
         let isAdopting = try await findEarlierRun()
         let first = isAdopting ? nil : try await readConfiguration()
@@ -41,10 +50,10 @@ public struct Daemon: Sendable {
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
         await observe()
-        let outcome = await serve(server, store, first, signals)
+        let outcome = await serve(server, statusServer, metricsServer, store, first, signals)
         let disposition = (try? outcome.get()) ?? options.onExit
         do throws(EngineError) {
-            try await telemetry?.stop(disposition)
+            try await observer?.stop(disposition)
             try await engine.stop(disposition)
             log.info("ended", metadata: ["kept": "\(disposition == .keepPinned)"])
         } catch {
@@ -56,31 +65,48 @@ public struct Daemon: Sendable {
 
     /// Returns how to leave when it was asked to end.
     private func serve(
-        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
+        _ server: AdminServer, _ statusServer: StatusServer?, _ metricsServer: StatusServer?,
+        _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
         _ signals: AsyncStream<ProcessSignal>
     ) async -> Result<StopDisposition, DaemonError> {
         let (takers, taker) = AsyncStream.makeStream(of: Void.self)
         do {
             let record = DaemonRecord(
-                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil)
-            let configuration = ConfigurationApplier(engine, source, record, telemetry)
+                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil,
+                statusAddress: statusServer?.address, metricsAddress: metricsServer?.address)
+            let configuration = ConfigurationApplier(engine, source, record, observer)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
-                engine: engine, authorization: authorization, enrollment: enrollment,
-                telemetry: telemetry, record: record,
-                counters: { server.counters }, handOver: { taker.yield() })
-            if let first { await configuration.apply(first) }
-            log.info(
-                "\(first == nil ? "took over what an earlier run left" : "ready")",
-                metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
+                engine: engine, authorization: authorization, enrollment: enrollment, observer: observer,
+                telemetry: telemetry, record: record, loggers: loggers, counters: { server.counters },
+                handOver: { taker.yield() })
+            let status = StatusHandler(
+                options: options, engine: engine, authorization: authorization, telemetry: telemetry,
+                loggers: loggers, record: record)
             try await withThrowingDiscardingTaskGroup { group in
+                // Before the configuration is applied: that may take a while, and somebody may ask meanwhile.
+                if let statusServer {
+                    log.info("status server", metadata: ["address": "\(statusServer.address)"])
+                    group.addTask { await statusServer.run { await status.answer($0) } }
+                }
+                if let metricsServer {
+                    log.info("metrics", metadata: ["address": "\(metricsServer.address)"])
+                    let metrics = MetricsHandler(
+                        engine: engine, enrollment: enrollment, observer: observer, record: record,
+                        counters: { server.counters })
+                    group.addTask { await metricsServer.run { await metrics.answer($0) } }
+                }
+                if let first { await configuration.apply(first) }
+                log.info(
+                    "\(first == nil ? "took over what an earlier run left" : "ready")",
+                    metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
                 group.addTask { try await server.run { await admin.answer($0) } }
                 group.addTask {
                     if first == nil { await configuration.begin() }
                     await configuration.follow()
                 }
-                group.addTask { await tend() }
-                group.addTask { await telemetry?.run() }
+                group.addTask { await tend(record.watchdog) }
+                group.addTask { await observer?.run() }
                 group.addTask { try await heed(signals) }
                 group.addTask {
                     for await _ in takers { throw AskedToEnd(disposition: .keepPinned) }
@@ -101,15 +127,17 @@ public struct Daemon: Sendable {
     /// Traffic is steered, whether it can be observed or not.
     private func observe() async {
         do throws(EngineError) {
-            try await telemetry?.start()
+            try await observer?.start()
         } catch {
             log.error("connections are not observed: \(error)")
         }
     }
 
     /// Gives the engine its second, until the task is cancelled.
-    private func tend() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil { await engine.tend() }
+    private func tend(_ watchdog: Watchdog) async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            await watchdog.watch("tending to its maps and programs") { await engine.tend() }
+        }
     }
 
     /// Returns by an error, which ends the other parts too.
@@ -151,6 +179,27 @@ extension Daemon {
             return try AdminServer(path: options.adminSocket, limits: options.adminLimits)
         } catch {
             throw .admin(error)
+        }
+    }
+
+    private func openStatusServer() throws(DaemonError) -> StatusServer? {
+        guard let address = options.statusAddress else { return nil }
+        var limits = StatusServer.Limits()
+        // Large maps take their time.
+        limits.thought = options.adminLimits.answer
+        do throws(Errno) {
+            return try StatusServer(address, limits: limits)
+        } catch {
+            throw .statusAddressUnusable(address, error)
+        }
+    }
+
+    private func openMetricsServer() throws(DaemonError) -> StatusServer? {
+        guard let address = options.metricsAddress else { return nil }
+        do throws(Errno) {
+            return try StatusServer(address)
+        } catch {
+            throw .metricsAddressUnusable(address, error)
         }
     }
 

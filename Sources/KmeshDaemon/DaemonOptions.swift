@@ -16,6 +16,10 @@ public struct DaemonOptions: Sendable {
     public var telemetry = TelemetryOptions()
     /// Where metrics are; nil: nowhere.
     public var metricsAddress: SocketAddress?
+    /// Where the status server listens, a loopback address; nil: nowhere.
+    public var statusAddress: SocketAddress?
+    /// How long the engine may work on one thing before it counts as stuck.
+    public var patience = Duration.seconds(30)
 
     public init(
         mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String,

@@ -17,13 +17,23 @@ final class DaemonRecord: Sendable {
     private let state = Mutex(State())
     private let start = ContinuousClock.now
     private let options: DaemonOptions
+    /// Where the status server listens.
+    private let statusAddress: SocketAddress?
+    private let metricsAddress: SocketAddress?
+    let watchdog: Watchdog
     private let source: String
     private let mode: String
     private let isAdopted: Bool
 
     /// - Parameter isAdopted: whether this run began with what an earlier one left.
-    init(_ options: DaemonOptions, mode: String, source: String, isAdopted: Bool) {
+    init(
+        _ options: DaemonOptions, mode: String, source: String, isAdopted: Bool = false,
+        statusAddress: SocketAddress? = nil, metricsAddress: SocketAddress? = nil
+    ) {
+        self.metricsAddress = metricsAddress
         self.options = options
+        self.statusAddress = statusAddress
+        watchdog = Watchdog(patience: options.patience)
         self.mode = mode
         self.source = source
         self.isAdopted = isAdopted
@@ -73,7 +83,9 @@ final class DaemonRecord: Sendable {
             DaemonStatus(
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
-                adopted: isAdopted, isConfigured: state.updates > 0, enrolled: UInt64(enrolled),
+                adopted: isAdopted, isConfigured: state.updates > 0,
+                statusAddress: statusAddress?.description,
+                metricsAddress: metricsAddress?.description, enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected,
                 recentRejections: state.recentRejections.map(\.description),
                 badConfigurations: state.badConfigurations,

@@ -61,6 +61,8 @@ struct RunArguments: ParsableArguments {
 
     @OptionGroup(title: "Access log and metrics")
     var telemetry: TelemetryArguments
+    @Option(help: "Where the status server listens: a loopback ADDRESS:PORT, or off.")
+    var statusAddress = StatusPlace.usual
 
     @Option(help: "Where the daemon keeps its lock and its list of enrolled pods.")
     var stateDir = "/run/kmesh"
@@ -81,6 +83,7 @@ struct RunArguments: ParsableArguments {
     var maxWaypoints = MapCapacities().waypoints
 
     func validate() throws {
+        try statusAddress.validate()
         if authzHook == .socketLookup, authzDeny == .drop {
             throw ValidationError(
                 "--authz-deny=drop needs --authz-hook=xdp: sk-lookup lets the kernel answer with a reset"
@@ -122,6 +125,7 @@ struct RunArguments: ParsableArguments {
             stateDirectory: stateDir)
         options.telemetry = telemetry.options
         options.metricsAddress = telemetry.metricsAddress.address
+        options.statusAddress = statusAddress.address
         return options
     }
 }

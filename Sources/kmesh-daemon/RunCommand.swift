@@ -18,7 +18,8 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var arguments: RunArguments
 
     func run() async throws {
-        LogLevels(arguments.logLevel).install()
+        let levels = LogLevels(arguments.logLevel)
+        levels.install()
         do {
             let options = try arguments.options()
             // Made before anything is touched: an engine that is not in this build ends the start here.
@@ -26,7 +27,8 @@ struct RunCommand: AsyncParsableCommand {
             let engine = try EngineFactory.make(options.mode, options.engine, authorization)
             let daemon = Daemon(
                 options, engine: engine, authorization: authorization, source: SourceFactory.make(options),
-                telemetry: try ConnectionTelemetry(options.telemetry, engine: engine, options.engine))
+                loggers: Loggers(levels),
+                observer: try ConnectionTelemetry(options.telemetry, engine: engine, options.engine))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

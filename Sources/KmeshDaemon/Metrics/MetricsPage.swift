@@ -116,6 +116,12 @@ struct MetricsPage {
             writer.family(name, .gauge, help)
             writer.sample(name, [], value)
         }
+        let drift = "kmesh_drift_repaired_total"
+        writer.family(
+            drift, .counter, "Entries of maps, and hooks, that others had changed and that were put right.")
+        for (map, count) in status.engine.driftByMap.sorted(by: { $0.key < $1.key }) {
+            writer.sample(drift, [("map", map)], count)
+        }
         let apply = "kmesh_config_apply_seconds"
         writer.family(apply, .histogram, "From a configuration's arrival until it is in the maps.")
         writer.histogram(

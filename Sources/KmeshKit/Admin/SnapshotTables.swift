@@ -141,6 +141,8 @@ extension DaemonStatus {
             ("version", version), ("mode", mode), ("node", node), ("pid", "\(pid)"), ("source", source),
             ("uptime", "\(uptime)s"), ("began with", adopted ? "what an earlier run left" : "nothing"),
             ("configuration", isConfigured ? "in force" : "not yet; what an earlier run left is"),
+            ("status server", statusAddress.map { "http://\($0)/" } ?? "off"),
+            ("metrics", metricsAddress.map { "http://\($0)/metrics" } ?? "off"),
             ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
             ("resources refused", "\(rejected)"), ("bad configurations", "\(badConfigurations)"),
             ("map writes", "\(engine.writes)"), ("  of the latest update", "\(engine.latestWrites)"),
