@@ -9,6 +9,8 @@ public actor DualEngine: DataplaneEngine {
     let options: EngineOptions
     private let authorization: any AuthorizationEnforcer
     var running: Running?
+    // Outside of `running`, as it cannot be copied.
+    var traces: TraceLog?
 
     /// What lives between `start` and `stop`.
     struct Running: Sendable {
@@ -34,7 +36,9 @@ public actor DualEngine: DataplaneEngine {
         let kernel = try KernelState(options)
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
+            let traces = try kernel.traceLog()
             running = try steer(by: kernel, workloads)
+            self.traces = traces
             return notes + kernel.migrationNotes + kernel.keptCapacities(options)
         } catch {
             await authorization.abandon()
@@ -108,6 +112,7 @@ public actor DualEngine: DataplaneEngine {
 
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
         running = nil
+        traces = nil
         guard disposition == .removeAll else { return try await authorization.stop(disposition) }
         let lock: SharedDescriptor
         do throws(BPFError) {
@@ -127,6 +132,7 @@ public actor DualEngine: DataplaneEngine {
             running?.activity.writes += UInt64(writes)
         }
         repairDrift()
+        tendTraces()
     }
 
     public func activity() async -> EngineActivity {

@@ -19,6 +19,7 @@ struct AdminHandler: Sendable {
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
         case .explain(let question): await explain(question)
+        case .trace(let request): await trace(request)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(
@@ -70,6 +71,14 @@ struct AdminHandler: Sendable {
     private func explain(_ question: AuthorizationQuestion) async -> AdminResponse {
         do throws(ExplanationError) {
             return .explanation(try await authorization.explain(question))
+        } catch {
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func trace(_ request: TraceRequest) async -> AdminResponse {
+        do throws(TraceError) {
+            return .trace(try await engine.trace(request))
         } catch {
             return .error(.failed, "\(error)")
         }

@@ -10,6 +10,7 @@ struct KmeshctlCommand: ParsableCommand {
         version: KmeshVersion.current,
         subcommands: [
             EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self,
+            TraceCommand.self,
             StatusCommand.self, AuthzCommand.self, VersionCommand.self,
         ])
 }

@@ -34,6 +34,8 @@ import Testing
 
     @Test(arguments: [
         AdminRequest.version, .verify, .status, .dump([]), .dump(Set(DumpSection.allCases)),
+        .trace(TraceRequest(pod: PodName(namespace: "a", name: "b"))),
+        .trace(TraceRequest(pod: PodName(namespace: "a", name: "b"), after: .max)),
         .withdraw(.pod(PodName(namespace: "a", name: "b"))), .withdraw(.id(LocalWorkload.ID("x"))),
         .enroll(
             EnrollmentRequest(pod: PodName(namespace: "a", name: "b"), networkNamespacePath: "/run/netns/x")),
@@ -57,7 +59,20 @@ import Testing
                 mode: "dual-engine", node: "n", pid: 7, source: "mesh.yaml", rejected: 2,
                 recentRejections: ["a: b"], lastConfigurationError: "x\ny",
                 engine: EngineActivity(writes: 9, driftByMap: ["hooks": 2, "km_slot": 7]))),
-        .error(.busy, "later"),
+        .trace(TraceReport()),
+        .trace(
+            TraceReport(
+                events: [
+                    TraceEvent(
+                        sequence: 3, time: "2026-01-02T03:04:05.678Z", command: "curl", process: 7,
+                        transport: .tcp, dialed: SocketAddress(IPAddress(v4: 0x0a60_0001), 80),
+                        service: "default/web", waypoint: "default/way",
+                        endpoint: SocketAddress(IPAddress(high: 1, low: 2), 8080), workload: "default/web-1",
+                        reason: 3),
+                    TraceEvent(
+                        sequence: 4, time: "t", command: "?", process: 0, transport: nil,
+                        dialed: SocketAddress(IPAddress(v4: 1), 0), reason: 4_000_000),
+                ], last: 4, missed: 5, lost: 6)), .error(.busy, "later"),
     ])
     func responsesTravel(response: AdminResponse) throws {
         #expect(try AdminResponse(json: JSONValue(parsing: response.serialized())) == response)

@@ -9,6 +9,7 @@ public enum AdminRequest: Hashable, Sendable {
     case authorization
     case setEnforcing(Bool)
     case explain(AuthorizationQuestion)
+    case trace(TraceRequest)
 }
 
 /// A part of a dump.
@@ -35,6 +36,11 @@ extension AdminRequest {
         case .status: ["request": "status"]
         case .authorization: ["request": "authorization"]
         case .setEnforcing(let isEnforcing): ["request": "set-enforcing", "enforcing": .bool(isEnforcing)]
+        case .trace(let request):
+            [
+                "request": "trace", "pod": .string(request.pod.description),
+                "after": JSONValue(request.after),
+            ]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -85,6 +91,10 @@ extension AdminRequest {
                 AuthorizationQuestion(
                     source: try reader.peer("source"), destination: try reader.peer("destination"),
                     port: try reader.integer("port")))
+        case "trace":
+            try reader.allow(["request", "pod", "after"])
+            self = .trace(
+                TraceRequest(pod: try reader.podName("pod"), after: try reader.optionalInteger("after")))
         default:
             throw JSONShapeError(
                 path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")

@@ -9,6 +9,7 @@ public enum AdminResponse: Hashable, Sendable {
     case status(DaemonStatus)
     case authorization(AuthorizationSnapshot)
     case explanation(AuthorizationExplanation)
+    case trace(TraceReport)
     case error(AdminFailure)
 }
 
@@ -63,6 +64,7 @@ extension AdminResponse {
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
         case .explanation(let explanation): writer.member("explanation", explanation.json)
+        case .trace(let report): writer.member("trace", report.json)
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -92,6 +94,7 @@ extension AdminResponse {
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
+        case "trace": self = .trace(try TraceReport(json: reader.object("trace")))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed
