@@ -9,6 +9,8 @@ public actor DualEngine: DataplaneEngine {
     let options: EngineOptions
     let authorization: any AuthorizationEnforcer
     var running: Running?
+    // Outside of `running`, as it cannot be copied.
+    var traces: TraceLog?
 
     /// What lives between `start` and `stop`.
     struct Running: Sendable {
@@ -45,7 +47,9 @@ public actor DualEngine: DataplaneEngine {
         let kernel = try KernelState(options, lock: lock)
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
+            let traces = try kernel.traceLog()
             running = try steer(by: kernel, workloads)
+            self.traces = traces
             return notes + kernel.migrationNotes + kernel.keptCapacities(options)
         } catch {
             await authorization.abandon()
@@ -119,6 +123,7 @@ public actor DualEngine: DataplaneEngine {
 
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
         running = nil
+        traces = nil
         guard disposition == .removeAll else { return try await authorization.stop(disposition) }
         let lock: SharedDescriptor
         do throws(BPFError) {
@@ -138,6 +143,7 @@ public actor DualEngine: DataplaneEngine {
             running?.activity.writes += UInt64(writes)
         }
         repairDrift()
+        tendTraces()
     }
 
     public func activity() async -> EngineActivity {

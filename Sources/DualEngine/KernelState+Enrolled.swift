@@ -19,7 +19,8 @@ extension KernelState {
         for (key, pods) in Dictionary(grouping: workloads, by: \.enrolledEntry.key) {
             let found = entries.removeValue(forKey: key)
             let isDamaged = damaged.remove(key) != nil
-            guard !pods.contains(where: { $0.enrolledEntry.value == found }),
+            // How long it is traced is no difference.
+            guard !pods.contains(where: { $0.enrolledEntry.value.address == found?.address }),
                 let pod = pods.min(by: { $0.pod < $1.pod })
             else { continue }
             let (entry, text) = (pod.enrolledEntry, isDamaged ? "damaged" : found.map { "\($0.address)" })

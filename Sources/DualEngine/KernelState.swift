@@ -134,6 +134,21 @@ struct KernelState: Sendable {
         return ["took over \(former.path): layout \(path.layout) is now \(KMESH_LAYOUT_VERSION)"]
     }
 
+    /// The reading side of the ring of traced verdicts.
+    func traceLog() throws(EngineError) -> TraceLog {
+        do throws(BPFError) {
+            guard let ring = files[KMESH_MAP_TRACE] else {
+                throw .failed("find the map \(KMESH_MAP_TRACE)", .noEntry)
+            }
+            return try TraceLog(ring.file)
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    /// Verdicts on traced pods that the ring had no room for.
+    var lostVerdicts: UInt64 { (try? reasons.value(of: VerdictReason.traceLost.rawValue)) ?? 0 }
+
     /// Every reason with its count; what cannot be read is left out.
     func reasonCounts() -> [ReasonCount] {
         VerdictReason.steering.compactMap { reason in

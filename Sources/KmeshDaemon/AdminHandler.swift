@@ -35,6 +35,7 @@ struct AdminHandler: Sendable {
             .waypoints(WaypointReport.all(await engine.snapshot(), await engine.configuration()))
         case .loggers: .loggers(await loggers.all())
         case .setLevel(let logger, let level): await setLevel(logger, level)
+        case .trace(let request): await trace(request)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(
@@ -126,6 +127,14 @@ struct AdminHandler: Sendable {
         if let refusal = await refusalUntilConfigured("explain a verdict") { return refusal }
         do throws(ExplanationError) {
             return .explanation(try await authorization.explain(question))
+        } catch {
+            return .error(.failed, "\(error)")
+        }
+    }
+
+    private func trace(_ request: TraceRequest) async -> AdminResponse {
+        do throws(TraceError) {
+            return .trace(try await engine.trace(request))
         } catch {
             return .error(.failed, "\(error)")
         }

@@ -19,8 +19,7 @@ struct KmeshctlCommand: ParsableCommand {
         subcommands: [
             StatusCommand.self, DumpCommand.self, VerifyCommand.self, WaypointCommand.self,
             AuthzCommand.self, EnrollCommand.self, WithdrawCommand.self, LogCommand.self,
-            AccessLogCommand.self, MonitoringCommand.self,
-            VersionCommand.self,
+            AccessLogCommand.self, MonitoringCommand.self, TraceCommand.self, VersionCommand.self,
         ])
 }
 

@@ -35,6 +35,8 @@ import Testing
 
     @Test(arguments: [
         AdminRequest.version, .verify, .status, .dump([]), .dump(Set(DumpSection.allCases)),
+        .trace(TraceRequest(pod: PodName(namespace: "a", name: "b"))),
+        .trace(TraceRequest(pod: PodName(namespace: "a", name: "b"), after: .max)),
         .withdraw(.pod(PodName(namespace: "a", name: "b"))), .withdraw(.id(LocalWorkload.ID("x"))),
         .enroll(
             EnrollmentRequest(pod: PodName(namespace: "a", name: "b"), networkNamespacePath: "/run/netns/x")),
@@ -60,7 +62,7 @@ import Testing
                 mode: "dual-engine", node: "n", pid: 7, source: "mesh.yaml", rejected: 2,
                 recentRejections: ["a: b"], lastConfigurationError: "x\ny",
                 engine: EngineActivity(writes: 9, driftByMap: ["hooks": 2, "km_slot": 7]))),
-        .handingOver(pid: 4711), .error(.busy, "later"),
+        .handingOver(pid: 4711),
         .maps([
             MapDump(
                 "km_slot", rows: [.init(["id": 1], ["endpoint": "a b"]), .init(["id": 2], nil)], count: 7,
@@ -72,6 +74,20 @@ import Testing
             WaypointReport(waypoint: "a/b:1", isInForce: true, instances: ["10.0.0.1:1"], targets: ["x"])
         ]),
         .loggers([LoggerLevel(name: "default", level: .notice)]),
+        .trace(TraceReport()),
+        .trace(
+            TraceReport(
+                events: [
+                    TraceEvent(
+                        sequence: 3, time: "2026-01-02T03:04:05.678Z", command: "curl", process: 7,
+                        transport: .tcp, dialed: SocketAddress(IPAddress(v4: 0x0a60_0001), 80),
+                        service: "default/web", waypoint: "default/way",
+                        endpoint: SocketAddress(IPAddress(high: 1, low: 2), 8080), workload: "default/web-1",
+                        reason: 3),
+                    TraceEvent(
+                        sequence: 4, time: "t", command: "?", process: 0, transport: nil,
+                        dialed: SocketAddress(IPAddress(v4: 1), 0), reason: 4_000_000),
+                ], last: 4, missed: 5, lost: 6)), .error(.busy, "later"),
     ])
     func responsesTravel(response: AdminResponse) throws {
         #expect(try AdminResponse(json: JSONValue(parsing: response.serialized())) == response)

@@ -78,6 +78,15 @@ actor FakeEngine: DataplaneEngine {
         return differences
     }
 
+    func trace(_ request: TraceRequest) async throws(TraceError) -> TraceReport {
+        guard enrolled.values.contains(where: { $0.pod == request.pod }) else {
+            throw .notEnrolled(request.pod)
+        }
+        return TraceReport(last: 7)
+    }
+
+    func setTracing(all: Bool) async {}
+
     func stop(_ disposition: StopDisposition) async throws(EngineError) { stopped.append(disposition) }
 }
 

@@ -1,5 +1,6 @@
 /// A node in network namespaces, made by kmesh-sandbox for a test and taken away with it.
 internal import Foundation
+internal import Glibc
 
 public final class SandboxNode: Sendable {
     public struct Failure: Error, CustomStringConvertible {
@@ -106,7 +107,7 @@ public final class Client {
     private let process = Process()
     private let output = Pipe()
 
-    init(path: String, arguments: [String]) throws {
+    public init(path: String, arguments: [String]) throws {
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
@@ -120,13 +121,31 @@ public final class Client {
         process.waitUntilExit()
     }
 
+    /// Interrupts it, as Ctrl-C does, and waits until it has ended.
+    public func interrupt() {
+        process.interrupt()
+        process.waitUntilExit()
+    }
+
+    /// Ends it without a chance to do anything.
+    public func kill() {
+        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// Stops it for a while.
+    public func pause() { Glibc.kill(process.processIdentifier, SIGSTOP) }
+    public func resume() { Glibc.kill(process.processIdentifier, SIGCONT) }
+
     public func waitUntilExit() { process.waitUntilExit() }
 
     public var terminationStatus: Int32 { process.terminationStatus }
 
     /// What it printed, after its end.
-    public func lines() throws -> [[String: String]] {
-        try SandboxNode.objects(
-            String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
+    public var text: String {
+        String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     }
+
+    /// The same, an object a line.
+    public func lines() throws -> [[String: String]] { try SandboxNode.objects(text) }
 }

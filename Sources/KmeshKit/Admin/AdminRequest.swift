@@ -19,6 +19,7 @@ public enum AdminRequest: Hashable, Sendable {
     case waypoints
     case loggers
     case setLevel(logger: String, level: String)
+    case trace(TraceRequest)
 }
 
 /// A part of a dump.
@@ -51,6 +52,11 @@ extension AdminRequest {
                 "request": "set-telemetry", "part": .string(part.rawValue), "enabled": .bool(isEnabled),
             ]
         case .handOver: ["request": "hand-over"]
+        case .trace(let request):
+            [
+                "request": "trace", "pod": .string(request.pod.description),
+                "after": JSONValue(request.after),
+            ]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -114,6 +120,10 @@ extension AdminRequest {
                 AuthorizationQuestion(
                     source: try reader.peer("source"), destination: try reader.peer("destination"),
                     port: try reader.integer("port")))
+        case "trace":
+            try reader.allow(["request", "pod", "after"])
+            self = .trace(
+                TraceRequest(pod: try reader.podName("pod"), after: try reader.optionalInteger("after")))
         default:
             throw JSONShapeError(
                 path: "request.request", problem: "\"\(kind)\" is not a request of this daemon")

@@ -17,6 +17,7 @@ public enum AdminResponse: Hashable, Sendable {
     case configuration([ResourceDump])
     case waypoints([WaypointReport])
     case loggers([LoggerLevel])
+    case trace(TraceReport)
     case error(AdminFailure)
 }
 
@@ -83,6 +84,7 @@ extension AdminResponse {
             writer.member("configuration", .array(resources.map(\.json)))
         case .waypoints(let reports): writer.member("waypoints", .array(reports.map(\.json)))
         case .loggers(let levels): writer.member("loggers", .array(levels.map(\.json)))
+        case .trace(let report): writer.member("trace", report.json)
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -120,6 +122,7 @@ extension AdminResponse {
             self = .configuration(try reader.objects("configuration", ResourceDump.init(json:)))
         case "waypoints": self = .waypoints(try reader.objects("waypoints", WaypointReport.init(json:)))
         case "loggers": self = .loggers(try reader.objects("loggers", LoggerLevel.init(json:)))
+        case "trace": self = .trace(try TraceReport(json: reader.object("trace")))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed

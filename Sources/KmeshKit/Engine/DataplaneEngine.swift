@@ -50,6 +50,14 @@ public protocol DataplaneEngine: Actor {
     /// Compares the kernel's maps with the wanted state. Empty when they agree.
     func verify() async throws -> [Difference]
 
+    /// The verdicts on a pod's connections since it was asked for last. It is traced for as long as somebody
+    /// asks again within `TraceRequest.seconds`.
+    func trace(_ request: TraceRequest) async throws(TraceError) -> TraceReport
+
+    /// Whether the verdicts on the connections of all pods are written to the log, at debug level under the
+    /// label `bpf`.
+    func setTracing(all: Bool) async
+
     /// Ends the engine. Without a `start` before, `removeAll` removes what earlier runs left pinned.
     func stop(_ disposition: StopDisposition) async throws(EngineError)
 }
