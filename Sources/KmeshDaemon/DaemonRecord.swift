@@ -16,6 +16,7 @@ final class DaemonRecord: Sendable {
 
     private let state = Mutex(State())
     private let start = ContinuousClock.now
+    let started = WallClock.now()
     private let options: DaemonOptions
     /// Where the status server listens.
     private let statusAddress: SocketAddress?

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import KmeshKit
 
 /// Lines for connections, of one batch. The text is Kmesh's (v0.5.0), field by field and in its order.
@@ -10,19 +9,9 @@ struct AccessLog {
     private let offset: Int64
     private var second: (number: Int64, date: String, time: String) = (Int64.min, "", "")
 
-    init(_ format: AccessLogFormat, offset: Int64 = AccessLog.currentOffset()) {
+    init(_ format: AccessLogFormat, offset: Int64 = WallClock.monotonicOffset()) {
         self.format = format
         self.offset = offset
-    }
-
-    /// Both clocks move alike; the time of day may be set.
-    static func currentOffset() -> Int64 {
-        func nanoseconds(_ clock: clockid_t) -> Int64 {
-            var time = timespec()
-            unsafe clock_gettime(clock, &time)
-            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-        }
-        return nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC)
     }
 
     mutating func write(_ record: ConnectionRecord, _ parties: ConnectionParties) {

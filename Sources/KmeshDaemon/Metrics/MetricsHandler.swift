@@ -31,6 +31,7 @@ struct MetricsHandler: Sendable {
             enrolled: await enrollment.workloads.count, engine: await engine.activity(), admin: counters())
         return MetricsPage(
             status: status, applyTimes: record.applyTimes,
-            connections: await observer?.currentMetrics(), meters: meters, process: ProcessUse.now())
+            connections: await observer?.currentMetrics(), meters: meters, process: ProcessUse.now(),
+            started: record.started)
     }
 }

@@ -8,6 +8,7 @@ struct MetricsPage {
     let connections: ConnectionMetrics?
     let meters: EngineMeters
     let process: ProcessUse
+    let started: WallClock
 
     func text() -> [UInt8] {
         var writer = MetricsWriter()
@@ -119,8 +120,9 @@ struct MetricsPage {
         let drift = "kmesh_drift_repaired_total"
         writer.family(
             drift, .counter, "Entries of maps, and hooks, that others had changed and that were put right.")
-        for (map, count) in status.engine.driftByMap.sorted(by: { $0.key < $1.key }) {
-            writer.sample(drift, [("map", map)], count)
+        let repaired = status.engine.driftByMap
+        for map in Set(maps.map(\.name)).union(["hooks"]).union(repaired.keys).sorted() {
+            writer.sample(drift, [("map", map)], repaired[map] ?? 0)
         }
         let apply = "kmesh_config_apply_seconds"
         writer.family(apply, .histogram, "From a configuration's arrival until it is in the maps.")
@@ -139,6 +141,6 @@ struct MetricsPage {
         writer.family("process_open_fds", .gauge, "Open descriptors of the daemon.")
         writer.sample("process_open_fds", [], process.openDescriptors)
         writer.family("process_start_time_seconds", .gauge, "When the daemon was started, since 1970.")
-        writer.sample("process_start_time_seconds", [], WallClock.now().seconds - Int64(status.uptime))
+        writer.sample("process_start_time_seconds", [], started.seconds)
     }
 }

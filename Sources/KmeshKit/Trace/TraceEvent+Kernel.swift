@@ -40,13 +40,3 @@ extension TraceEvent {
         String(decoding: bytes.map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 }
-
-extension IPAddress {
-    fileprivate init(_ address: kmesh_address) {
-        let words = address.words
-        let part = { (high: UInt32, low: UInt32) in
-            UInt64(UInt32(bigEndian: high)) << 32 | UInt64(UInt32(bigEndian: low))
-        }
-        self.init(high: part(words.0, words.1), low: part(words.2, words.3))
-    }
-}
