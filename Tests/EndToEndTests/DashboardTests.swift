@@ -84,6 +84,6 @@ final class DashboardTests {
             queries += 1
             #expect(object["series"] as? Int ?? 0 > 0, "\(line)")
         }
-        #expect(queries > 45, "\(queries) queries of both dashboards")
+        #expect(queries > 40, "\(queries) queries of both dashboards")
     }
 }
