@@ -1,5 +1,6 @@
 /// A node in network namespaces, made by kmesh-sandbox for a test and taken away with it.
 internal import Foundation
+internal import Glibc
 
 public final class SandboxNode: Sendable {
     public struct Failure: Error, CustomStringConvertible {
@@ -116,6 +117,20 @@ public final class Client {
     public func terminate() {
         process.terminate()
         process.waitUntilExit()
+    }
+
+    /// Ends one that says what it saw when it is interrupted, and returns that.
+    public func interrupt() throws -> [String: String] {
+        let id = process.processIdentifier
+        // The client itself is a child of the program that entered the pod, or has taken its place.
+        for child in [id] + Self.children(of: id) { kill(child, SIGINT) }
+        process.waitUntilExit()
+        return try lines().first ?? [:]
+    }
+
+    private static func children(of id: Int32) -> [Int32] {
+        let text = try? String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)
+        return (text ?? "").split(separator: " ").compactMap { Int32($0) }
     }
 
     public func waitUntilExit() { process.waitUntilExit() }
