@@ -8,7 +8,8 @@ probe.py direct ADDRESS PORT [TIMES]      to the service, then with the same soc
 probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
 probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered,
                                           and which peer the socket shows at the end
-probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed
+probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed;
+                                          SIGINT ends it early
 probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
 An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
 """
@@ -16,6 +17,7 @@ An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
 import ctypes
 import errno
 import json
+import signal
 import socket
 import struct
 import sys
@@ -142,6 +144,12 @@ def hold(address, port, seconds=1):
 def connects(address, port, seconds=1):
     connected, failures = 0, 0
     end = time.monotonic() + seconds
+
+    def interrupted(*_):
+        nonlocal end
+        end = 0
+
+    signal.signal(signal.SIGINT, interrupted)
     while time.monotonic() < end:
         with socket.socket(family(address), socket.SOCK_STREAM) as stream:
             stream.settimeout(2)

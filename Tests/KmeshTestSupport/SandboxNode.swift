@@ -137,6 +137,20 @@ public final class Client {
     public func pause() { Glibc.kill(process.processIdentifier, SIGSTOP) }
     public func resume() { Glibc.kill(process.processIdentifier, SIGCONT) }
 
+    /// Ends one that says what it saw when it is interrupted, and returns that.
+    public func finish() throws -> [String: String] {
+        let id = process.processIdentifier
+        // The client itself is a child of the program that entered the pod, or has taken its place.
+        for child in [id] + Self.children(of: id) { Glibc.kill(child, SIGINT) }
+        process.waitUntilExit()
+        return try lines().first ?? [:]
+    }
+
+    private static func children(of id: Int32) -> [Int32] {
+        let text = try? String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)
+        return (text ?? "").split(separator: " ").compactMap { Int32($0) }
+    }
+
     public func waitUntilExit() { process.waitUntilExit() }
 
     public var terminationStatus: Int32 { process.terminationStatus }
