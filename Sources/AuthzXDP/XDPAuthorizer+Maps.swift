@@ -19,7 +19,7 @@ extension AuthzKernel {
             .rows(KMESH_MAP_AUTHZ_SWITCH) { () throws(MapError) in
                 [MapDump.Row(["switch": 0], ["enforcing": .bool(try kernel.isEnforcing())])]
             },
-            .reasons(KMESH_MAP_REASON, VerdictReason.authorization, reasons),
+            .reasons(KMESH_MAP_REASON, VerdictReason.authorization, reasons, of: "authorize"),
             .rows(KMESH_MAP_AUTHZ_CHAIN) { () throws(MapError) in try kernel.chainRows() },
             .rows(KMESH_MAP_AUTHZ_PACE, note: "denials that each CPU wrote in its latest second of any") {
                 () throws(MapError) in try kernel.paceRows()

@@ -80,13 +80,14 @@ public struct Daemon: Sendable {
                 engine: engine, authorization: authorization, enrollment: enrollment, observer: observer,
                 telemetry: telemetry, record: record, loggers: loggers, counters: { server.counters },
                 handOver: { taker.yield() })
-            let status = StatusHandler(
-                options: options, engine: engine, authorization: authorization, telemetry: telemetry,
-                loggers: loggers, record: record)
             try await withThrowingDiscardingTaskGroup { group in
                 // Before the configuration is applied: that may take a while, and somebody may ask meanwhile.
                 if let statusServer {
                     log.info("status server", metadata: ["address": "\(statusServer.address)"])
+                    let status = StatusHandler(
+                        options: options, address: statusServer.address, engine: engine,
+                        authorization: authorization, telemetry: telemetry, loggers: loggers,
+                        record: record)
                     group.addTask { await statusServer.run { await status.answer($0) } }
                 }
                 if let metricsServer {

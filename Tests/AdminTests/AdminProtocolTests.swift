@@ -27,7 +27,9 @@ import Testing
                 endpoints: []),
         ],
         frontends: [
-            FrontendSnapshot(address: IPAddress(v4: 1), port: 80, transport: .tcp, serviceID: 3),
+            FrontendSnapshot(
+                address: IPAddress(v4: 1), port: 80, transport: .tcp, serviceID: 3,
+                service: "default/reviews port 80/TCP IPv4"),
             FrontendSnapshot(address: IPAddress(v4: 1), port: 0, transport: nil, serviceID: 0),
         ],
         enrolled: [workload], reasons: [ReasonCount(number: 0, name: "steered", count: .max)],
@@ -188,7 +190,9 @@ import Testing
 
                 """)
         let all = Self.snapshot.table(Set(DumpSection.allCases))
-        #expect(all.contains("0.0.0.1  any other  refused\n0.0.0.1  80/TCP     3\n"))
+        #expect(
+            all.contains(
+                "0.0.0.1  any other  refused\n0.0.0.1  80/TCP     default/reviews port 80/TCP IPv4\n"))
         #expect(!all.contains(" \n"))
         for section in DumpSection.allCases { #expect(all.contains("\(section.rawValue):\n")) }
     }

@@ -53,6 +53,30 @@ struct BPFMapTests {
         #expect("\(error!)".contains("km_endpoint has another layout (8+64 bytes"))
     }
 
+    @Test func keysAreListedOneByOne() throws {
+        let number = kmesh_bpf_map_create(BPF_MAP_TYPE_HASH.rawValue, 8, 8, 100, 1)
+        let map = SharedDescriptor(FileDescriptor(owning: number))
+        let keys = try BPFMapKeys(map, name: "test")
+        #expect(try keys.numbers() == [])
+        for key: UInt64 in [7, 1 << 40, .max] {
+            var key = key
+            let result = unsafe kmesh_bpf_map_update(number, &key, [0, 0] as [UInt32], 0)
+            #expect(result == 0)
+        }
+        #expect(try keys.numbers().sorted() == [7, 1 << 40, .max])
+    }
+
+    @Test func elementsAreReadAsWords() throws {
+        let number = kmesh_bpf_map_create(BPF_MAP_TYPE_ARRAY.rawValue, 4, 8, 2, 0)
+        let array = try BPFMapKeys(SharedDescriptor(FileDescriptor(owning: number)), name: "test")
+        var key: UInt32 = 1
+        let result = unsafe kmesh_bpf_map_update(number, &key, [5, 6] as [UInt32], 0)
+        #expect(result == 0)
+        #expect(try array.words(at: 1, count: 2) == [5, 6])
+        #expect(try array.words(at: 0, count: 2) == [0, 0])
+        #expect(try array.words(at: 2, count: 2) == nil)
+    }
+
     @Test func aForeignSealIsDamage() throws {
         let number = kmesh_bpf_map_create(
             BPF_MAP_TYPE_HASH.rawValue, UInt32(EndpointKey.byteCount), UInt32(EndpointValue.byteCount), 4, 1)

@@ -28,7 +28,7 @@ func kmeshctl(
     return try await run(command)
 }
 
-private func run(_ command: [String]) async throws -> CommandOutcome {
+func run(_ command: [String]) async throws -> CommandOutcome {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = command

@@ -188,6 +188,35 @@ import Testing
         }
     }
 
+    /// As at the admin socket.
+    @Test func changesAreForRoot() async throws {
+        guard Privileges.isRoot, Files.exists("/usr/bin/setpriv") else {
+            print("skipped: becoming another user needs root and setpriv (package util-linux)")
+            return
+        }
+        let daemon = try TestDaemon()
+        let script = """
+            exec 3<>/dev/tcp/127.0.0.1/$1
+            printf '%s /authz?enable=false HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' "$2" >&3
+            cat <&3
+            """
+        try await daemon.whileRunning { daemon async throws in
+            let port = try await daemon.statusAddress().port
+            let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            func ask(_ user: [String], _ method: String) async throws -> HTTPAnswer? {
+                let outcome = try await run(user + ["bash", "-c", script, "ask", "\(port)", method])
+                return HTTPAnswer(Array(outcome.output.utf8))
+            }
+            let refused = try await ask(nobody, "POST")
+            #expect(refused?.status == 403)
+            #expect(refused?.body == "changes are root's, and user 65534 asks; reading is for everyone\n")
+            #expect(await daemon.authorizer.isEnforcing)
+            #expect(try await ask(nobody, "GET")?.json["enabled"] == true)
+            #expect(try await ask([], "POST")?.json["enabled"] == false)
+            #expect(await !daemon.authorizer.isEnforcing)
+        }
+    }
+
     @Test func differencesAreNamed() async throws {
         let daemon = try TestDaemon()
         try await daemon.whileRunning { daemon async throws in

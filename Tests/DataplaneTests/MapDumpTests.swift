@@ -85,6 +85,20 @@ import Testing
             ])
     }
 
+    @Test func waypointsAreReported() throws {
+        let rig = rig()
+        var snapshot = EngineSnapshot(mode: .dualEngine)
+        rig.dataplane.describe(in: &snapshot)
+        #expect(
+            WaypointReport.all(snapshot, rig.dataplane.configuration) == [
+                WaypointReport(
+                    waypoint: "default/proxy:15019", isInForce: true, instances: [],
+                    targets: ["Service default/reviews"])
+            ])
+        #expect(
+            snapshot.table([.frontends]).contains("10.0.0.1  80/TCP     default/reviews port 80/TCP IPv4\n"))
+    }
+
     @Test func damagedAndOmittedEntriesAreCounted() throws {
         let rig = rig()
         let id = try #require(rig.serviceID("10.0.0.1"))

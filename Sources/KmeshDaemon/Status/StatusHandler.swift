@@ -5,6 +5,8 @@ internal import WaypointProxy
 
 struct StatusHandler: Sendable {
     let options: DaemonOptions
+    /// Where the server listens.
+    let address: SocketAddress
     let engine: any DataplaneEngine
     let authorization: any AuthorizationEnforcer
     /// `nil`: this build has none.
@@ -75,11 +77,22 @@ struct StatusHandler: Sendable {
         request.isReading ? answer() : refusal(of: request, "GET, HEAD")
     }
 
+    /// For what also changes something: as at the admin socket, that is for root.
     private func changing(
         _ request: StatusRequest, _ answer: () async -> StatusResponse
     ) async -> StatusResponse {
-        request.isReading || request.method == "POST"
-            ? await answer() : refusal(of: request, "GET, HEAD, POST")
+        if request.isReading { return await answer() }
+        guard request.method == "POST" else { return refusal(of: request, "GET, HEAD, POST") }
+        do throws(SocketDiagnosticsError) {
+            let user = try SocketOwner.userID(ofClient: request.peer, connectedTo: address)
+            guard let user else { return sentence(403, "whoever asks this is gone: changes are root's") }
+            guard user == 0 || user == SocketOwner.ownUserID else {
+                return sentence(403, "changes are root's, and user \(user) asks; reading is for everyone")
+            }
+        } catch {
+            return sentence(403, "changes are root's, and nobody knows who asks: \(error); use kmeshctl")
+        }
+        return await answer()
     }
 
     private func refusal(of request: StatusRequest, _ allowed: String) -> StatusResponse {

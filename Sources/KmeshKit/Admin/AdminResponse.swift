@@ -81,7 +81,10 @@ extension AdminResponse {
             for map in maps { map.write(into: &writer) }
             writer.endArray()
         case .configuration(let resources):
-            writer.member("configuration", .array(resources.map(\.json)))
+            writer.name("configuration")
+            writer.beginArray()
+            for resource in resources { writer.value(resource.json) }
+            writer.endArray()
         case .waypoints(let reports): writer.member("waypoints", .array(reports.map(\.json)))
         case .loggers(let levels): writer.member("loggers", .array(levels.map(\.json)))
         case .trace(let report): writer.member("trace", report.json)

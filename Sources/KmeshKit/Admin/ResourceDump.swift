@@ -1,14 +1,42 @@
 /// A resource of the configuration as it was given, for people and tools to read.
-public struct ResourceDump: Hashable, Sendable {
-    public var kind: String
-    public var name: String
-    /// The most important in a few words.
-    public var summary: String
-    public var form: JSONValue
+public struct ResourceDump: Sendable {
+    /// A large configuration never exists as JSON all at once: each part is made when it is asked for.
+    private enum Source: Sendable {
+        case resource(MeshResource)
+        case answer(kind: String, name: String, summary: String, form: JSONValue)
+    }
 
-    public init(_ resource: MeshResource) {
-        (kind, name, summary) = (resource.kind, resource.shortName, resource.summary)
-        form = resource.json
+    private let source: Source
+
+    public init(_ resource: MeshResource) { source = .resource(resource) }
+
+    public var kind: String {
+        switch source {
+        case .resource(let resource): resource.kind
+        case .answer(let kind, _, _, _): kind
+        }
+    }
+
+    public var name: String {
+        switch source {
+        case .resource(let resource): resource.shortName
+        case .answer(_, let name, _, _): name
+        }
+    }
+
+    /// The most important in a few words.
+    public var summary: String {
+        switch source {
+        case .resource(let resource): resource.summary
+        case .answer(_, _, let summary, _): summary
+        }
+    }
+
+    public var form: JSONValue {
+        switch source {
+        case .resource(let resource): resource.json
+        case .answer(_, _, _, let form): form
+        }
     }
 
     public var json: JSONValue {
@@ -16,10 +44,9 @@ public struct ResourceDump: Hashable, Sendable {
     }
 
     init(json reader: JSONObjectReader) throws(JSONShapeError) {
-        kind = try reader.string("kind")
-        name = try reader.string("name")
-        summary = try reader.string("summary")
-        form = reader.value["form"] ?? .null
+        source = .answer(
+            kind: try reader.string("kind"), name: try reader.string("name"),
+            summary: try reader.string("summary"), form: reader.value["form"] ?? .null)
     }
 
     /// By kind and name, so that two dumps can be compared.
@@ -31,5 +58,14 @@ public struct ResourceDump: Hashable, Sendable {
         var table = TextTable(["KIND", "NAME", "WHAT"])
         for resource in resources { table.add([resource.kind, resource.name, resource.summary]) }
         return table.text
+    }
+}
+
+extension ResourceDump: Hashable {
+    public static func == (left: ResourceDump, right: ResourceDump) -> Bool { left.json == right.json }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(name)
     }
 }

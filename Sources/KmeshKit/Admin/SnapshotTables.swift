@@ -58,7 +58,7 @@ extension EngineSnapshot {
     }
 
     private var frontendTable: String {
-        var table = TextTable(["ADDRESS", "PORT", "SERVICE-ID"])
+        var table = TextTable(["ADDRESS", "PORT", "LEADS TO"])
         let sorted = frontends.sorted {
             ($0.address, $0.port, $0.transport?.rawValue ?? 0) < (
                 $1.address, $1.port, $1.transport?.rawValue ?? 0
@@ -70,7 +70,8 @@ extension EngineSnapshot {
                 frontend.transport.map { "\(frontend.port)/\($0.name)" }
                 ?? (frontend.serviceID == 0 ? "any other" : "any")
             table.add([
-                frontend.address.description, port, isRefused ? "refused" : "\(frontend.serviceID)",
+                frontend.address.description, port,
+                isRefused ? "refused" : frontend.service ?? "service \(frontend.serviceID)",
             ])
         }
         return table.text

@@ -1,9 +1,9 @@
 /// Counters of reasons for people.
 extension DumpableMap {
     package static func reasons(
-        _ name: String, _ reasons: [VerdictReason], _ counters: BPFCounters
+        _ name: String, _ reasons: [VerdictReason], _ counters: BPFCounters, of programs: String
     ) -> DumpableMap {
-        .rows(name) { () throws(MapError) in
+        .rows(name, note: "of the programs that \(programs)") { () throws(MapError) in
             var rows: [MapDump.Row] = []
             for reason in reasons {
                 rows.append(

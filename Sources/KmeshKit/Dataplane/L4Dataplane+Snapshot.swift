@@ -12,14 +12,20 @@ extension L4Dataplane {
                 snapshot.services.append(described)
             }
         }
+        let texts = EntryTexts(of: self)
         for (key, id) in frontends.owners {
             let transport = TransportProtocol(rawValue: key.transport)
             snapshot.frontends.append(
-                FrontendSnapshot(address: key.address, port: key.port, transport: transport, serviceID: id))
+                FrontendSnapshot(
+                    address: key.address, port: key.port, transport: transport, serviceID: id,
+                    service: texts.service(id)))
         }
         for (address, id) in frontends.marks {
+            let isRefused = id == 0 || id == KMESH_WAYPOINT_MISSING
             snapshot.frontends.append(
-                FrontendSnapshot(address: address, port: 0, transport: nil, serviceID: id))
+                FrontendSnapshot(
+                    address: address, port: 0, transport: nil, serviceID: id,
+                    service: isRefused ? nil : texts.service(id)))
         }
         snapshot.frontends.sort {
             ($0.address, $0.port, $0.transport?.rawValue ?? 0)

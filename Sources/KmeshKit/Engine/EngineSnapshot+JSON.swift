@@ -114,6 +114,7 @@ extension FrontendSnapshot {
         [
             "address": .string(address.description), "port": JSONValue(port),
             "protocol": JSONValue(transport?.name), "serviceId": JSONValue(serviceID),
+            "service": JSONValue(service),
         ]
     }
 
@@ -121,7 +122,7 @@ extension FrontendSnapshot {
         self.init(
             address: try reader.address("address"), port: try reader.integer("port"),
             transport: reader.contains("protocol") ? try reader.transport("protocol") : nil,
-            serviceID: try reader.integer("serviceId"))
+            serviceID: try reader.integer("serviceId"), service: try reader.optionalString("service"))
     }
 }
 

@@ -88,12 +88,18 @@ public struct FrontendSnapshot: Hashable, Sendable {
     public var transport: TransportProtocol?
     /// The service port's id; for the mark of an address 0, or a waypoint's.
     public var serviceID: UInt32
+    /// The service port's name; nil where connections are refused.
+    public var service: String?
 
-    public init(address: IPAddress, port: UInt16, transport: TransportProtocol?, serviceID: UInt32) {
+    public init(
+        address: IPAddress, port: UInt16, transport: TransportProtocol?, serviceID: UInt32,
+        service: String? = nil
+    ) {
         self.address = address
         self.port = port
         self.transport = transport
         self.serviceID = serviceID
+        self.service = service
     }
 }
 

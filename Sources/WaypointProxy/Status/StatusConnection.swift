@@ -16,7 +16,7 @@ final class StatusConnection {
     }
 
     let socket: FileDescriptor
-    private let isLocal: Bool
+    private let peer: SocketAddress
     var state = State.reading
     var deadline: ContinuousClock.Instant
     private var received: [UInt8] = []
@@ -32,9 +32,9 @@ final class StatusConnection {
     private var output: [UInt8] = []
     private var sent = 0
 
-    init(_ socket: consuming FileDescriptor, isLocal: Bool, deadline: ContinuousClock.Instant) {
+    init(_ socket: consuming FileDescriptor, from peer: SocketAddress, deadline: ContinuousClock.Instant) {
         self.socket = socket
-        self.isLocal = isLocal
+        self.peer = peer
         self.deadline = deadline
     }
 
@@ -73,7 +73,7 @@ final class StatusConnection {
         case .complete: break
         }
         request = StatusRequest(method: text(head.method), path: text(head.path), query: text(head.query))
-        (request.minorVersion, request.isLocal, request.host) = (head.minorVersion, isLocal, text(head.host))
+        (request.minorVersion, request.peer, request.host) = (head.minorVersion, peer, text(head.host))
         switch head.framing {
         case .none, .untilClose:
             missing = Int(head.count) - received.count

@@ -95,7 +95,7 @@ final class StatusLoop {
                 try epoll.add(descriptor, .input)
                 last += 1
                 connections[last] = StatusConnection(
-                    socket, isLocal: peer.address.isLoopback, deadline: .now + server.limits.request)
+                    socket, from: peer, deadline: .now + server.limits.request)
                 numbers[descriptor] = last
             } catch let error where error == .wouldBlock {
                 return

@@ -1,5 +1,5 @@
 /// Requests and responses of the status server.
-internal import KmeshKit
+package import KmeshKit
 
 package struct StatusRequest: Sendable, Equatable {
     package var method: String
@@ -7,14 +7,17 @@ package struct StatusRequest: Sendable, Equatable {
     /// Without its question mark, as it was sent.
     package var query = ""
     var minorVersion: UInt8 = 1
-    /// Whether it comes from this machine, or this pod. Others may look, and change nothing.
-    package var isLocal = true
+    /// Where it comes from.
+    package var peer = SocketAddress(IPAddress(v4: 0x7f00_0001), 0)
     /// What the client calls this server, without a port.
     package var host = ""
 
     package init(method: String, path: String, query: String = "") {
         (self.method, self.path, self.query) = (method, path, query)
     }
+
+    /// Whether it comes from this machine, or this pod. Others may look, and change nothing.
+    var isLocal: Bool { peer.address.isLoopback }
 
     package var isReading: Bool { method == "GET" || method == "HEAD" }
 
