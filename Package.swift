@@ -79,7 +79,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon", "kmesh-sandbox",
+                "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit", "kmesh-daemon",
+                "kmesh-sandbox",
                 "kmesh-waypoint",
                 "kmeshctl",
             ]),

@@ -99,8 +99,9 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
     }
 
     public func abandon() async {
-        let isAdopted = running?.kernel.isAdopted ?? true
-        try? await stop(isAdopted ? .keepPinned : .removeAll)
+        let made = running.flatMap { $0.kernel.isAdopted ? nil : $0.kernel.pins }
+        try? await stop(.keepPinned)
+        try? made?.removeAll()
     }
 
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
@@ -110,7 +111,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         guard disposition == .removeAll else { return }
         do throws(BPFError) {
             // With their pins the links end.
-            try AuthzKernel.pins(options).removeAll()
+            try AuthzKernel.layouts(options).removeAll()
         } catch {
             throw EngineError(error)
         }

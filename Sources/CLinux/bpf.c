@@ -200,6 +200,26 @@ int kmesh_bpf_iterator_start(int link)
 	return command(BPF_ITER_CREATE, &attributes);
 }
 
+int kmesh_bpf_program_open(__u32 id)
+{
+	union bpf_attr attributes = { .prog_id = id };
+
+	return command(BPF_PROG_GET_FD_BY_ID, &attributes);
+}
+
+int kmesh_bpf_program_query(int target, __u32 attach_type, __u32 *id)
+{
+	union bpf_attr attributes = {};
+	int result;
+
+	attributes.query.target_fd = target;
+	attributes.query.attach_type = attach_type;
+	attributes.query.prog_ids = pointer(id);
+	attributes.query.prog_cnt = 1;
+	result = command(BPF_PROG_QUERY, &attributes);
+	return result < 0 ? result : (int)attributes.query.prog_cnt;
+}
+
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags)
 {
 	union bpf_attr attributes = { .link_create = { .prog_fd = program,

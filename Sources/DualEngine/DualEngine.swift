@@ -23,20 +23,30 @@ public actor DualEngine: DataplaneEngine {
         self.authorization = authorization
     }
 
-    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
+    public func findsEarlierRun() async throws(EngineError) -> Bool {
         do throws(BPFError) {
-            try KernelFeatures.requireL4()
+            return try !PinnedState(options).isFresh
         } catch {
             throw EngineError(error)
         }
-        let kernel = try KernelState(options)
+    }
+
+    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
+        let lock: SharedDescriptor
+        do throws(BPFError) {
+            try KernelFeatures.requireL4()
+            lock = SharedDescriptor(
+                try await options.pinLayouts.pins().lock(waiting: options.takesOver ? .seconds(10) : .zero))
+        } catch {
+            throw EngineError(error)
+        }
+        let kernel = try KernelState(options, lock: lock)
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
             running = try steer(by: kernel, workloads)
-            return notes + kernel.keptCapacities(options)
+            return notes + kernel.migrationNotes + kernel.keptCapacities(options)
         } catch {
             await authorization.abandon()
-            kernel.removeUnlessAdopted()
             throw error
         }
     }
@@ -103,10 +113,8 @@ public actor DualEngine: DataplaneEngine {
         guard disposition == .removeAll else { return try await authorization.stop(disposition) }
         let lock: SharedDescriptor
         do throws(BPFError) {
-            let pins = try options.pins()
-            lock = SharedDescriptor(try pins.lock())
-            try pins.removeAll()
-            for older in try options.olderPins() { try older.removeAll() }
+            lock = SharedDescriptor(try options.pinLayouts.pins().lock())
+            try options.pinLayouts.removeAll()
         } catch {
             throw EngineError(error)
         }

@@ -3,24 +3,8 @@ internal import KmeshKit
 
 /// What the options mean to this engine.
 extension EngineOptions {
-    /// Where the pins are. The layout's version is part of the name: maps of another layout are never
-    /// adopted.
-    func pins() throws(BPFError) -> PinDirectory {
-        try pins(ofLayout: UInt32(KMESH_LAYOUT_VERSION))
-    }
-
-    /// What a build with another layout left. Its programs steer until they are removed.
-    func olderPins() throws(BPFError) -> [PinDirectory] {
-        var older: [PinDirectory] = []
-        for layout in 1..<UInt32(KMESH_LAYOUT_VERSION) {
-            let pins = try pins(ofLayout: layout)
-            if pins.exists { older.append(pins) }
-        }
-        return older
-    }
-
-    private func pins(ofLayout layout: UInt32) throws(BPFError) -> PinDirectory {
-        try PinDirectory(root: bpfFileSystemPath, name: "dual-engine-v\(layout)")
+    var pinLayouts: PinLayouts {
+        PinLayouts(root: bpfFileSystemPath, part: "dual-engine", current: UInt32(KMESH_LAYOUT_VERSION))
     }
 
     /// Every endpoint has one slot.

@@ -2,14 +2,12 @@ internal import BPFLoader
 internal import CKmeshABI
 internal import KmeshKit
 
-/// The engine's programs and maps in the kernel: adopted from the pins of an earlier run, or made and pinned.
+/// The engine's programs and maps in the kernel: those of the pins of an earlier run, or made and pinned.
 struct KernelState: Sendable {
     let l4Maps: L4Maps
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
-    /// Whether the maps are those of an earlier run.
-    let isAdopted: Bool
+    private let state: PinnedState
     private let reasons: BPFCounters
-    private let pins: PinDirectory
     /// Held as long as this lives.
     private let lock: SharedDescriptor
     private let programs: [CgroupHook: SharedDescriptor]
@@ -19,25 +17,24 @@ struct KernelState: Sendable {
     private let maps: [MapMemory]
     /// What other programs read too.
     let shared: [String: SharedDescriptor]
-    /// Pins of other layouts.
-    private let older: [PinDirectory]
+    /// What is to be pinned, by name.
+    private let files: [String: SharedDescriptor]
 
-    init(_ options: EngineOptions) throws(EngineError) {
+    /// Nothing is pinned or attached yet, and nothing that is pinned changes.
+    /// - Parameter lock: that of the pins.
+    init(_ options: EngineOptions, lock: SharedDescriptor) throws(EngineError) {
+        self.lock = lock
         do throws(BPFError) {
-            pins = try options.pins()
-            lock = SharedDescriptor(try pins.lock())
+            state = try PinnedState(options)
             let object = try BPFObject(named: "dual")
             try object.set(constants: options.constants)
-            isAdopted = pins.exists
-            if isAdopted {
-                try object.adoptMaps(from: pins)
-            } else {
-                for (map, capacity) in options.capacityByMap {
-                    try object.setCapacity(of: map, to: Int(capacity))
-                }
+            do throws(BPFError) {
+                try state.prepare(object, options)
+                try object.load()
+                try state.fill(object)
+            } catch {
+                throw state.explain(error)
             }
-            try object.load()
-            if !isAdopted { try object.pinMaps(in: pins) }
 
             l4Maps = L4Maps(
                 frontends: try BPFMap(try object.map(KMESH_MAP_FRONTEND), name: KMESH_MAP_FRONTEND),
@@ -55,33 +52,61 @@ struct KernelState: Sendable {
                 KMESH_MAP_ENROLLED: SharedDescriptor(try object.map(KMESH_MAP_ENROLLED)),
                 KMESH_MAP_PEER: SharedDescriptor(try object.map(KMESH_MAP_PEER)),
             ]
-            older = try options.olderPins()
             maps = try object.mapMemories()
+            var files: [String: SharedDescriptor] = [:]
+            for name in object.mapNames { files[name] = SharedDescriptor(try object.map(name)) }
+            self.files = files
         } catch {
             throw EngineError(error)
         }
     }
 
-    /// Puts the programs in force at the cgroup's hooks.
+    /// Whether the maps are those of an earlier run.
+    var isAdopted: Bool { !state.isFresh }
+
+    /// Puts the programs in force at the cgroup's hooks, and pins what is not pinned. On an error what was in
+    /// force before still is.
     func attach(to cgroupPath: String) throws(EngineError) {
+        let attachments = CgroupAttachments(pins: state.pins, cgroupPath: cgroupPath)
         do throws(BPFError) {
-            try BPFProgram.attach(messages.file, toSocketsOf: sockets.file)
-            try CgroupAttachments(pins: pins, cgroupPath: cgroupPath).apply(programs)
+            switch state.origin {
+            case .adopted:
+                try BPFProgram.attach(messages.file, toSocketsOf: sockets.file)
+                try attachments.apply(programs)
+                try state.layouts.removeStaged()
+            case .fresh: try install(attachments, over: nil)
+            case .migrated(let former, _): try install(attachments, over: former)
+            }
         } catch {
             throw EngineError(error)
         }
     }
 
-    /// Takes back what a start that failed has made: its maps keep its capacities, and the next may ask for
-    /// others.
-    func removeUnlessAdopted() {
-        if !isAdopted { try? pins.removeAll() }
+    /// Everything is pinned in a directory that gets its name when all programs are in force. Until then the
+    /// former one is whole: a start after a crash begins again.
+    private func install(_ attachments: CgroupAttachments, over former: PinDirectory?) throws(BPFError) {
+        var replacement = ProgramReplacement()
+        do throws(BPFError) {
+            try state.layouts.removeStaged()
+            try state.pins.stage()
+            for (name, file) in files { try state.pins.pinStaged(file.file, as: name) }
+            try replacement.replace(atSocketsOf: sockets, with: messages.file)
+            try attachments.stage(programs, over: former, &replacement)
+            try state.pins.commit()
+        } catch {
+            let failures = replacement.undo()
+            // With their pins, links that were made for this end.
+            try? state.pins.removeStaged()
+            throw state.explain(error, failures)
+        }
+        // All that it holds is pinned anew. What cannot be removed now is with the next start.
+        try? former?.removeAll()
     }
 
     /// Ends what a build with another layout left. Before the first configuration is in force nobody else
     /// steers.
     func removeOlder() {
-        for pins in older where pins.exists { try? pins.removeAll() }
+        for pins in state.older where pins.exists { try? pins.removeAll() }
     }
 
     /// Makes `workloads` the enrolled ones, without a moment in which one of them is not.
@@ -117,6 +142,12 @@ struct KernelState: Sendable {
     /// The maps of an earlier run that have other capacities than `options` ask for.
     func keptCapacities(_ options: EngineOptions) -> [String] {
         MapMemory.keptCapacities(maps, wanted: options.capacityByMap)
+    }
+
+    /// What became of pins of an earlier layout.
+    var migrationNotes: [String] {
+        guard case .migrated(let former, let path) = state.origin else { return [] }
+        return ["took over \(former.path): layout \(path.layout) is now \(KMESH_LAYOUT_VERSION)"]
     }
 
     /// Every reason with its count; what cannot be read is left out.

@@ -10,6 +10,8 @@ struct AdminHandler: Sendable {
     let telemetry: ConnectionTelemetry?
     let record: DaemonRecord
     let counters: @Sendable () -> AdminCounters
+    /// Ends the daemon and leaves everything pinned; the answer is still sent.
+    let handOver: @Sendable () -> Void
     let log = Logger(label: "admin")
 
     func answer(_ request: AdminRequest) async -> AdminResponse {
@@ -20,6 +22,7 @@ struct AdminHandler: Sendable {
         case .verify: await verify()
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
+        case .handOver: startHandOver()
         case .explain(let question): await explain(question)
         case .telemetry: .telemetry(await enabledTelemetry())
         case .setTelemetry(let part, let isEnabled): await setTelemetry(part, isEnabled)
@@ -32,7 +35,21 @@ struct AdminHandler: Sendable {
         }
     }
 
+    /// How long a request that needs the first configuration waits for it.
+    private static let configurationLimit = Duration.seconds(60)
+
+    /// What to say to a request that cannot be answered before the first configuration; `nil` after it.
+    private func refusalUntilConfigured(_ what: String) async -> AdminResponse? {
+        if await record.awaitConfiguration(Self.configurationLimit) { return nil }
+        return .error(
+            .failed,
+            "cannot \(what) before the first configuration is in force; see `kmeshctl status` for what is "
+                + "wrong with it. What an earlier run left is in force meanwhile")
+    }
+
     private func enroll(_ request: EnrollmentRequest) async -> AdminResponse {
+        // Nobody knows yet which policies protect the pod.
+        if let refusal = await refusalUntilConfigured("enroll pod \(request.pod)") { return refusal }
         do throws(EnrollmentError) {
             let workload = try await enrollment.enroll(request)
             log.info(
@@ -60,6 +77,12 @@ struct AdminHandler: Sendable {
             log.warning("withdrawal refused: \(error)")
             return .error(.failed, "\(error)")
         }
+    }
+
+    private func startHandOver() -> AdminResponse {
+        log.warning("another daemon takes over: ending, programs and maps stay")
+        handOver()
+        return .handingOver(pid: ProcessIdentity.pid)
     }
 
     private func setEnforcing(_ isEnforcing: Bool) async -> AdminResponse {
@@ -91,6 +114,7 @@ struct AdminHandler: Sendable {
     }
 
     private func explain(_ question: AuthorizationQuestion) async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("explain a verdict") { return refusal }
         do throws(ExplanationError) {
             return .explanation(try await authorization.explain(question))
         } catch {
@@ -99,6 +123,7 @@ struct AdminHandler: Sendable {
     }
 
     private func verify() async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("verify") { return refusal }
         do {
             return .differences(try await engine.verify())
         } catch {

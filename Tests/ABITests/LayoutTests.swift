@@ -98,10 +98,12 @@ import Testing
 
     @Test func enrolledWorkloads() {
         expect(
-            MapEntry(EnrolledKey(netnsCookie: 0x1122_3344_5566_7788), EnrolledValue(address: address)),
+            MapEntry(
+                EnrolledKey(netnsCookie: 0x1122_3344_5566_7788),
+                EnrolledValue(address: address, traceUntil: 0xa1b2_c3d4)),
             is: kmesh_enrolled_key(netns_cookie: 0x1122_3344_5566_7788),
-            kmesh_enrolled(address: cAddress, pad: 0, seal: 0))
-        #expect(MemoryLayout.offset(of: \kmesh_enrolled.seal) == 20)
+            kmesh_enrolled(address: cAddress, trace_until_s: 0xa1b2_c3d4, flags: 0, seal: 0))
+        #expect(MemoryLayout.offset(of: \kmesh_enrolled.seal) == 24)
     }
 
     @Test func waypoints() {

@@ -56,7 +56,7 @@ import Testing
             DaemonStatus(
                 mode: "dual-engine", node: "n", pid: 7, source: "mesh.yaml", rejected: 2,
                 recentRejections: ["a: b"], lastConfigurationError: "x\ny")),
-        .error(.busy, "later"),
+        .handingOver(pid: 4711), .error(.busy, "later"),
     ])
     func responsesTravel(response: AdminResponse) throws {
         #expect(try AdminResponse(json: JSONValue(parsing: response.serialized())) == response)

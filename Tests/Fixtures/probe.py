@@ -6,7 +6,8 @@ probe.py sendto ADDRESS PORT [TIMES]      with one unconnected datagram socket f
 probe.py direct ADDRESS PORT [TIMES]      to the service, then with the same socket to its endpoint: the senders seen,
                                           first without connect, then connected and dissolved
 probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
-probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered
+probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered,
+                                          and which peer the socket shows at the end
 probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed
 probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
 An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
@@ -135,7 +136,7 @@ def hold(address, port, seconds=1):
                 break
             answers += 1
             time.sleep(0.05)
-    report(answers=answers)
+        report(answers=answers, peer=show(stream.getpeername()))
 
 
 def connects(address, port, seconds=1):

@@ -4,6 +4,7 @@
 #define KMESH_L4_SOCK_ADDR_H
 
 #include "l4_lookup.h"
+#include "l4_trace.h"
 #include "peer.h"
 
 struct {
@@ -77,8 +78,8 @@ static __always_inline __u8 kmesh_transport(struct bpf_sock_addr *ctx)
 	return protocol == IPPROTO_UDP ? IPPROTO_UDP : 0;
 }
 
-/* Is the socket's network namespace enrolled? Sets the client's address. */
-static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct kmesh_address *client)
+/* Is the socket's network namespace enrolled? Sets the client's address, and how long it is traced. */
+static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct kmesh_verdict *verdict)
 {
 	struct kmesh_enrolled_key key = { .netns_cookie = bpf_get_netns_cookie(ctx) };
 	struct kmesh_enrolled enrolled;
@@ -86,7 +87,8 @@ static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct 
 	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
 		switch (KMESH_READ(&km_enrolled, &key, &enrolled)) {
 		case KMESH_FOUND:
-			*client = enrolled.address;
+			verdict->request.client = enrolled.address;
+			verdict->trace_until_s = enrolled.trace_until_s;
 			return true;
 		case KMESH_ABSENT:
 			return false;
@@ -98,50 +100,49 @@ static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct 
 }
 
 /* What a hook does with a verdict that leaves the destination as it is. */
-static __always_inline int kmesh_conclude(int reason)
+static __always_inline int kmesh_conclude(struct kmesh_verdict *verdict, int reason)
 {
+	bool is_refused = false;
+
 	switch (reason) {
 	case KMESH_REASON_NO_ENDPOINT:
 	case KMESH_REASON_NO_LOCAL_ENDPOINT:
-		if (kmesh_settings.pass_without_endpoint) {
-			kmesh_count(KMESH_REASON_NO_ENDPOINT_PASSED);
-			return KMESH_ALLOW;
-		}
+		if (kmesh_settings.pass_without_endpoint)
+			reason = KMESH_REASON_NO_ENDPOINT_PASSED;
+		else
+			is_refused = true;
 		break;
 	case KMESH_REASON_UNDECLARED_PORT:
 	case KMESH_REASON_NO_WAYPOINT:
 	case KMESH_REASON_NO_WAYPOINT_ENDPOINT:
 	case KMESH_REASON_WAYPOINT_INCOMPLETE:
 	case KMESH_REASON_NO_METADATA:
+		is_refused = true;
 		break;
-	default:
-		kmesh_count(reason);
-		return KMESH_ALLOW;
 	}
+	verdict->reason = reason;
 	kmesh_count(reason);
+	if (!is_refused)
+		return KMESH_ALLOW;
 	bpf_set_retval(-ECONNREFUSED);
 	return KMESH_REFUSE;
 }
 
-static __always_inline bool kmesh_is_steered(int reason)
-{
-	return reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY ||
-	       reason == KMESH_REASON_STEERED_SESSION || reason == KMESH_REASON_REDIRECTED;
-}
-
 /* The verdict on what the hook's socket dials. */
 static __always_inline int kmesh_decide(struct bpf_sock_addr *ctx, const struct kmesh_sock_address *dialed,
-					__u64 socket_cookie, struct kmesh_choice *choice)
+					__u64 socket_cookie, struct kmesh_verdict *verdict)
 {
-	struct kmesh_request request = { .frontend = { .address = dialed->address, .port = dialed->port },
-					 .socket_cookie = socket_cookie };
+	struct kmesh_request *request = &verdict->request;
 
-	if (!kmesh_is_enrolled(ctx, &request.client))
+	request->frontend.address = dialed->address;
+	request->frontend.port = dialed->port;
+	request->socket_cookie = socket_cookie;
+	if (!kmesh_is_enrolled(ctx, verdict))
 		return KMESH_REASON_NOT_ENROLLED;
-	request.frontend.protocol = kmesh_transport(ctx);
-	if (!request.frontend.protocol)
+	request->frontend.protocol = kmesh_transport(ctx);
+	if (!request->frontend.protocol)
 		return KMESH_REASON_OTHER_PROTOCOL;
-	return kmesh_l4_lookup(&request, choice);
+	return kmesh_l4_lookup(request, &verdict->choice);
 }
 
 /*
@@ -170,11 +171,12 @@ static __always_inline bool kmesh_can_convey(struct bpf_sock *sk, const struct k
 	return peer && (kmesh_settings.metadata & KMESH_METADATA_OPTION || !kmesh_mptcp(sk));
 }
 
-static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
-					 const struct kmesh_sock_address *dialed)
+static __always_inline int kmesh_steer_connection(struct bpf_sock_addr *ctx, bool is_v4,
+						  const struct kmesh_sock_address *dialed,
+						  struct kmesh_verdict *verdict)
 {
-	struct kmesh_choice choice = {};
-	int reason = kmesh_decide(ctx, dialed, 0, &choice);
+	int reason = kmesh_decide(ctx, dialed, 0, verdict);
+	const struct kmesh_choice *choice = &verdict->choice;
 	struct bpf_sock *sk = ctx->sk;
 	struct kmesh_peer *peer;
 
@@ -184,24 +186,35 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
 			kmesh_forget_peer(sk);
-		return kmesh_conclude(reason);
+		return kmesh_conclude(verdict, reason);
 	}
 	peer = sk ? kmesh_make_peer(sk) : 0;
-	if (choice.is_redirected && (!sk || !kmesh_can_convey(sk, peer)))
-		return kmesh_conclude(KMESH_REASON_NO_METADATA);
+	if (choice->is_redirected && (!sk || !kmesh_can_convey(sk, peer)))
+		return kmesh_conclude(verdict, KMESH_REASON_NO_METADATA);
 	if (peer) {
 		peer->frontend_address = dialed->address;
 		peer->frontend_port = dialed->port;
-		peer->endpoint_address = choice.endpoint.address;
-		peer->endpoint_port = choice.endpoint.port;
-		peer->service_id = choice.service_id;
-		peer->redirect = choice.is_redirected ? KMESH_REDIRECT_CONNECTING : KMESH_NOT_REDIRECTED;
+		peer->endpoint_address = choice->endpoint.address;
+		peer->endpoint_port = choice->endpoint.port;
+		peer->service_id = choice->service_id;
+		peer->redirect = choice->is_redirected ? KMESH_REDIRECT_CONNECTING : KMESH_NOT_REDIRECTED;
 	} else {
 		kmesh_count(KMESH_REASON_NO_PEER_STORAGE);
 	}
-	kmesh_store(ctx, is_v4, &choice.endpoint.address, choice.endpoint.port);
+	kmesh_store(ctx, is_v4, &choice->endpoint.address, choice->endpoint.port);
+	verdict->reason = reason;
 	kmesh_count(reason);
 	return KMESH_ALLOW;
+}
+
+static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
+					 const struct kmesh_sock_address *dialed)
+{
+	struct kmesh_verdict verdict = {};
+	int result = kmesh_steer_connection(ctx, is_v4, dialed, &verdict);
+
+	kmesh_trace(ctx, &verdict);
+	return result;
 }
 
 /* Notes that datagrams of the chosen endpoint to this socket come from the address that it sent to. */
@@ -244,22 +257,34 @@ static __always_inline void kmesh_expect_untranslated(__u64 socket_cookie,
 		kmesh_count(KMESH_REASON_NO_UDP_REPLY);
 }
 
-static __always_inline int kmesh_sendmsg(struct bpf_sock_addr *ctx, bool is_v4,
-					 const struct kmesh_sock_address *dialed)
+static __always_inline int kmesh_steer_datagram(struct bpf_sock_addr *ctx, bool is_v4,
+						const struct kmesh_sock_address *dialed,
+						struct kmesh_verdict *verdict)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
-	struct kmesh_choice choice = {};
-	int reason = kmesh_decide(ctx, dialed, cookie, &choice);
+	int reason = kmesh_decide(ctx, dialed, cookie, verdict);
+	const struct kmesh_choice *choice = &verdict->choice;
 
 	if (!kmesh_is_steered(reason)) {
 		if (reason == KMESH_REASON_NOT_A_SERVICE)
 			kmesh_expect_untranslated(cookie, dialed);
-		return kmesh_conclude(reason);
+		return kmesh_conclude(verdict, reason);
 	}
-	kmesh_expect_reply(cookie, dialed, &choice);
-	kmesh_store(ctx, is_v4, &choice.endpoint.address, choice.endpoint.port);
+	kmesh_expect_reply(cookie, dialed, choice);
+	kmesh_store(ctx, is_v4, &choice->endpoint.address, choice->endpoint.port);
+	verdict->reason = reason;
 	kmesh_count(reason);
 	return KMESH_ALLOW;
+}
+
+static __always_inline int kmesh_sendmsg(struct bpf_sock_addr *ctx, bool is_v4,
+					 const struct kmesh_sock_address *dialed)
+{
+	struct kmesh_verdict verdict = {};
+	int result = kmesh_steer_datagram(ctx, is_v4, dialed, &verdict);
+
+	kmesh_trace(ctx, &verdict);
+	return result;
 }
 
 /* Shows what was dialed where the kernel would show the endpoint; true when it did. */

@@ -19,7 +19,8 @@ struct AuthzKernel: Sendable {
     private let memory: [MapMemory]
 
     init(_ options: EngineOptions) throws(BPFError) {
-        pins = try Self.pins(options)
+        try Self.layouts(options).refuseNewer()
+        pins = try Self.layouts(options).pins()
         let object = try BPFObject(named: "authz")
         try object.set(constants: options.authorization.constants)
         isAdopted = pins.exists
@@ -44,9 +45,9 @@ struct AuthzKernel: Sendable {
         KMESH_MAP_AUTHZ_CHAIN, KMESH_MAP_AUTHZ_FLOW, KMESH_MAP_AUTHZ_PACE,
     ]
 
-    static func pins(_ options: EngineOptions) throws(BPFError) -> PinDirectory {
-        try PinDirectory(
-            root: options.bpfFileSystemPath, name: "authz-v\(KMESH_AUTHZ_LAYOUT_VERSION)")
+    static func layouts(_ options: EngineOptions) -> PinLayouts {
+        PinLayouts(
+            root: options.bpfFileSystemPath, part: "authz", current: UInt32(KMESH_AUTHZ_LAYOUT_VERSION))
     }
 
     /// Keeps the new chain of tail calls by its pin, which programs alone do not, and lets the one before go

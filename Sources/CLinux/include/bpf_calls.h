@@ -44,6 +44,9 @@ int kmesh_bpf_statistics_enable(void);
 /* A link of an iterator to a map, and a descriptor by which it walks the map once while it is read. */
 int kmesh_bpf_iterator_link(int program, int map);
 int kmesh_bpf_iterator_start(int link);
+int kmesh_bpf_program_open(__u32 id);
+/* The first program that is attached; returns how many there are. */
+int kmesh_bpf_program_query(int target, __u32 attach_type, __u32 *id);
 
 /* `target`: a descriptor; for BPF_XDP an interface's index in the calling thread's network namespace. */
 int kmesh_bpf_link_create(int program, int target, __u32 attach_type, __u32 flags);

@@ -11,6 +11,8 @@ public enum AdminRequest: Hashable, Sendable {
     case explain(AuthorizationQuestion)
     case telemetry
     case setTelemetry(TelemetryPart, Bool)
+    /// Ends the daemon, whose programs and maps stay, for another one that waits.
+    case handOver
 }
 
 /// A part of a dump.
@@ -42,6 +44,7 @@ extension AdminRequest {
             [
                 "request": "set-telemetry", "part": .string(part.rawValue), "enabled": .bool(isEnabled),
             ]
+        case .handOver: ["request": "hand-over"]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -74,7 +77,7 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status", "authorization", "telemetry":
+        case "verify", "version", "status", "authorization", "telemetry", "hand-over":
             try reader.allow(["request"])
             self =
                 switch kind {
@@ -82,6 +85,7 @@ extension AdminRequest {
                 case "version": .version
                 case "status": .status
                 case "telemetry": .telemetry
+                case "hand-over": .handOver
                 default: .authorization
                 }
         case "set-enforcing":

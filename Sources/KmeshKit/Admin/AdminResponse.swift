@@ -11,6 +11,8 @@ public enum AdminResponse: Hashable, Sendable {
     case explanation(AuthorizationExplanation)
     /// What is switched on.
     case telemetry(Set<TelemetryPart>)
+    /// The daemon of this process id ends.
+    case handingOver(pid: Int32)
     case error(AdminFailure)
 }
 
@@ -64,6 +66,7 @@ extension AdminResponse {
             writer.member("version", ["version": .string(report.version), "mode": .string(report.mode)])
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
+        case .handingOver(let pid): writer.member("handingOver", ["pid": JSONValue(pid)])
         case .explanation(let explanation): writer.member("explanation", explanation.json)
         case .telemetry(let parts):
             writer.member("telemetry", JSONValue(parts.map(\.rawValue).sorted()))
@@ -94,6 +97,7 @@ extension AdminResponse {
         case "status": self = .status(try DaemonStatus(json: reader.object("status")))
         case "authorization":
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
+        case "handingOver": self = .handingOver(pid: try reader.object("handingOver").integer("pid"))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
         case "telemetry":

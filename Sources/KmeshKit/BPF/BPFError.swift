@@ -4,6 +4,10 @@ public enum BPFError: Error, Hashable, Sendable, CustomStringConvertible {
     case failed(String, Errno)
     /// A pinned map has other sizes than this build's.
     case layoutMismatch(map: String, found: String, wanted: String)
+    /// Pins of a layout that only a later build knows.
+    case newerLayout(pins: String, found: UInt32, wanted: UInt32)
+    /// Pins of an earlier layout could not be taken over.
+    case notMigrated(pins: String, wanted: UInt32, detail: String)
     /// The kernel lacks something that we need.
     case missingFeature(String, since: String)
     /// The verifier or loader refused an object; `log` is all it said.
@@ -17,6 +21,11 @@ public enum BPFError: Error, Hashable, Sendable, CustomStringConvertible {
         case .layoutMismatch(let map, let found, let wanted):
             return "pinned map \(map) has another layout (\(found), this build has \(wanted)); "
                 + "run `kmesh-daemon uninstall` to remove it"
+        case .newerLayout(let pins, let found, let wanted):
+            return "\(pins) is of a newer build (layout \(found), this build has \(wanted)) and steers on; "
+                + "start a build that knows it, or run `kmesh-daemon uninstall` to remove it"
+        case .notMigrated(let pins, let wanted, let detail):
+            return "cannot take over \(pins) to layout \(wanted): \(detail); its programs steer on as before"
         case .missingFeature(let feature, let since):
             return "the kernel lacks \(feature) (in Linux since \(since))"
         case .rejected(let object, let errno, let log):

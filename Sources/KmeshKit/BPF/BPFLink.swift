@@ -8,6 +8,9 @@ public struct BPFLink: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// Gives the descriptor away.
+    consuming func take() -> FileDescriptor { descriptor }
+
     /// Attaches; the program runs from here on.
     public static func attach(
         program: borrowing FileDescriptor, to cgroup: borrowing FileDescriptor, hook: CgroupHook

@@ -16,6 +16,24 @@ public struct BPFProgram: ~Copyable {
         return id
     }
 
+    /// The program that has this number.
+    public static func open(id: UInt32) throws(BPFError) -> FileDescriptor {
+        let result = kmesh_bpf_program_open(id)
+        guard result >= 0 else { throw .failed("open program \(id)", Errno(-result)) }
+        return FileDescriptor(owning: result)
+    }
+
+    /// The program that runs for the messages of a map's sockets; `nil` when there is none, or the kernel
+    /// cannot tell.
+    public static func attached(
+        toSocketsOf map: borrowing FileDescriptor
+    ) throws(BPFError) -> FileDescriptor? {
+        var id: UInt32 = 0
+        let result = unsafe kmesh_bpf_program_query(map.number, BPF_SK_MSG_VERDICT.rawValue, &id)
+        guard result > 0 else { return nil }
+        return try open(id: id)
+    }
+
     /// Runs it for the messages of every socket that comes into a map of sockets from now on, instead of the
     /// program before it. The attachment lives as long as the map.
     public static func attach(

@@ -9,6 +9,8 @@ extension EngineError {
                 .kernelRefused(operation: what, errno: errno)
             case .layoutMismatch(let map, let found, let wanted):
                 .layoutMismatch(map: map, wanted: wanted, found: found)
+            case .newerLayout, .notMigrated:
+                .pinsNotTakenOver(detail: "\(error)")
             case .missingFeature(let feature, let since):
                 .unsupportedKernel(feature: feature, minimum: since)
             case .rejected(let object, _, _):

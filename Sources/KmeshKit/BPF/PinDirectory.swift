@@ -34,10 +34,26 @@ public struct PinDirectory: Sendable {
         }
     }
 
+    /// Waits for the lock up to `limit`: the kernel lets go of a process's locks one after the other.
+    public func lock(waiting limit: Duration) async throws(BPFError) -> FileDescriptor {
+        let end = ContinuousClock.now + limit
+        while true {
+            do throws(BPFError) {
+                return try lock()
+            } catch {
+                guard case .failed(_, .busy) = error, ContinuousClock.now < end,
+                    (try? await Task.sleep(for: .milliseconds(20))) != nil
+                else { throw error }
+            }
+        }
+    }
+
     public var exists: Bool { Files.exists(path) }
 
     /// bpffs refuses names with a dot.
-    private var staging: String { "\(path)-staging" }
+    static let stagingSuffix = "-staging"
+
+    private var staging: String { path + Self.stagingSuffix }
 
     /// Begins a new directory under another name; a leftover of a crash is removed.
     public func stage() throws(BPFError) {
@@ -60,6 +76,15 @@ public struct PinDirectory: Sendable {
             try syscall { unsafe rename(staging, path) }
         } catch {
             throw .failed("name the pin directory \(path)", error)
+        }
+    }
+
+    /// Removes a staged directory that did not get its name.
+    public func removeStaged() throws(BPFError) {
+        do throws(Errno) {
+            try Self.removeTree(staging)
+        } catch {
+            throw .failed("remove the pin directory \(staging)", error)
         }
     }
 

@@ -33,6 +33,31 @@ public struct CgroupAttachments: Sendable {
         }
     }
 
+    /// Puts each hook's program in force by links that are pinned in the staged directory: those of `former`
+    /// get the new programs, which `replacement` notes, and what it lacks is attached.
+    public func stage(
+        _ programs: [CgroupHook: SharedDescriptor], over former: PinDirectory?,
+        _ replacement: inout ProgramReplacement
+    ) throws(BPFError) {
+        let cgroup = try openCgroup()
+        let wanted = try inode(of: cgroup)
+        for hook in CgroupHook.allCases {
+            guard let program = programs[hook] else { continue }
+            let name = Self.pinName(hook)
+            if let pinned = try former?.open(name) {
+                let link = BPFLink(pinned)
+                if try link.facts().target == wanted {
+                    let held = SharedDescriptor(link.take())
+                    try replacement.replace(at: held, hook: hook.name, with: program.file)
+                    try pins.pinStaged(held.file, as: name)
+                    continue
+                }
+            }
+            let link = try attach(program.file, to: cgroup, hook: hook)
+            try pins.pinStaged(link.descriptor, as: name)
+        }
+    }
+
     static func pinName(_ hook: CgroupHook) -> String { "link_\(hook.name)" }
 
     private func attach(

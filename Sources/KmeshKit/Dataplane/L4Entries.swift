@@ -169,15 +169,22 @@ public struct EnrolledKey: MapWords {
 
 public struct EnrolledValue: MapWords {
     public var address: IPAddress
-    public init(address: IPAddress) { self.address = address }
+    /// Verdicts are traced until this second of the monotonic clock; 0: they are not.
+    public var traceUntil: UInt32
+    public init(address: IPAddress, traceUntil: UInt32 = 0) {
+        (self.address, self.traceUntil) = (address, traceUntil)
+    }
 
-    public static var wordCount: Int { 5 }
+    public static var wordCount: Int { 6 }
     public static var isSealed: Bool { true }
     public func append(to words: inout [UInt32]) {
         address.append(to: &words)
-        words.append(0)
+        words += [traceUntil, 0]
     }
-    public init(words: ArraySlice<UInt32>) { address = IPAddress(words: words.prefix(4)) }
+    public init(words: ArraySlice<UInt32>) {
+        address = IPAddress(words: words.prefix(4))
+        traceUntil = words[words.startIndex + 4]
+    }
 }
 
 /// An address of a waypoint instance.

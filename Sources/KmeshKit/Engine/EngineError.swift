@@ -10,6 +10,8 @@ public enum EngineError: Error, Hashable, Sendable {
     case pinFailed(path: String, detail: String)
     /// A pinned map of an earlier run is not laid out as this build needs it.
     case layoutMismatch(map: String, wanted: String, found: String)
+    /// Pins of another layout, which stay in force. `detail` names them and the remedy.
+    case pinsNotTakenOver(detail: String)
     case mapReadFailed(name: String, errno: Errno)
     case mapWriteFailed(name: String, errno: Errno)
     case mapFull(name: String, capacity: Int, flag: String)
@@ -37,6 +39,8 @@ extension EngineError: CustomStringConvertible {
         case .layoutMismatch(let map, let wanted, let found):
             "pinned map \(map) has \(found) and this build needs \(wanted); "
                 + "end the other daemon and run `kmesh-daemon uninstall`"
+        case .pinsNotTakenOver(let detail):
+            detail
         case .mapReadFailed(let name, let errno):
             "cannot read map \(name): \(errno)"
         case .mapWriteFailed(let name, let errno):

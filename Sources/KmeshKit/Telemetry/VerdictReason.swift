@@ -66,11 +66,12 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
     case eventLost = 69
     case eventSuppressed = 70
 
+    case traceLost = 71
     case recordLost = 72
     case connectionUnseen = 73
 
     /// Those of the programs that steer.
-    public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue }
+    public static let steering = allCases.filter { $0.rawValue < notRestricted.rawValue } + [traceLost]
     /// Those of the programs that authorize.
     public static let authorization =
         [otherProtocol, retried]
@@ -139,6 +140,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "reset_not_sent"
         case .eventLost: "event_lost"
         case .eventSuppressed: "event_suppressed"
+        case .traceLost: "trace_lost"
         case .recordLost: "record_lost"
         case .connectionUnseen: "connection_unseen"
         }
@@ -209,6 +211,7 @@ public enum VerdictReason: UInt32, Hashable, Sendable, CaseIterable {
         case .resetNotSent: "A denial was not answered: the packet's form is one that is only dropped."
         case .eventLost: "A denial was not logged: the ring was full."
         case .eventSuppressed: "A denial was not logged: there are too many in a second."
+        case .traceLost: "A verdict on a traced pod was not shown: the ring was full."
         case .recordLost: "A closed connection is missing in access log and metrics: the ring was full."
         case .connectionUnseen: "A connection is missing in access log and metrics: no memory for it."
         }

@@ -86,7 +86,8 @@ struct kmesh_enrolled_key {
 
 struct kmesh_enrolled {
 	struct kmesh_address address; /* the workload's first address: its identity for affinity and Maglev */
-	__u32 pad;
+	__u32 trace_until_s; /* verdicts are traced up to this second of the monotonic clock; 0: not */
+	__u32 flags; /* none yet: 0 */
 	__u32 seal;
 };
 
@@ -140,6 +141,23 @@ struct kmesh_peer {
 	__u32 first_sequence; /* the sequence number of the first byte that the socket sends */
 };
 
+/* km_trace: a verdict of a workload that is traced. When the ring is full, events are counted as lost. */
+struct kmesh_trace_event {
+	__u64 time_ns; /* of the monotonic clock */
+	__u64 netns_cookie;
+	__u64 socket_cookie;
+	struct kmesh_address dialed_address;
+	struct kmesh_address endpoint_address; /* 0, as its port, when the verdict was not to steer */
+	__u16 dialed_port;
+	__u16 endpoint_port;
+	__u32 service_id; /* what was chosen from, a waypoint's if redirected; 0 when there is none */
+	__u32 reason; /* enum kmesh_reason */
+	__u32 process_id; /* as the node's first process sees it */
+	__u32 thread_id;
+	__u32 protocol; /* as in km_frontend; 0 for another one */
+	__u8 command[16]; /* the thread's name, ending in 0 */
+};
+
 /* Constants of the programs: the whole of their .rodata, set before they are loaded. */
 struct kmesh_l4_settings {
 	__u32 pass_without_endpoint; /* leave a service without an endpoint alone instead of refusing */
@@ -156,7 +174,7 @@ _Static_assert(sizeof(struct kmesh_table) == 4 * KMESH_TABLE_SLOTS, "layout");
 _Static_assert(sizeof(struct kmesh_endpoint_key) == 8, "layout");
 _Static_assert(sizeof(struct kmesh_endpoint) == 24, "layout");
 _Static_assert(sizeof(struct kmesh_enrolled_key) == 8, "layout");
-_Static_assert(sizeof(struct kmesh_enrolled) == 24, "layout");
+_Static_assert(sizeof(struct kmesh_enrolled) == 28, "layout");
 _Static_assert(sizeof(struct kmesh_affinity_key) == 20, "layout");
 _Static_assert(sizeof(struct kmesh_affinity) == 12, "layout");
 _Static_assert(sizeof(struct kmesh_udp_session_key) == 16, "layout");
@@ -164,5 +182,6 @@ _Static_assert(sizeof(struct kmesh_udp_session) == 8, "layout");
 _Static_assert(sizeof(struct kmesh_udp_reply_key) == 32, "layout");
 _Static_assert(sizeof(struct kmesh_udp_reply) == 24, "layout");
 _Static_assert(sizeof(struct kmesh_peer) == 48, "layout");
+_Static_assert(sizeof(struct kmesh_trace_event) == 96, "layout");
 
 #endif

@@ -7,7 +7,7 @@
  * Version of the L4 maps' layouts. It is part of the pin directory's name, so that a program never meets maps
  * of another layout. Raise it with every change of a key, a value or a map's type.
  */
-enum { KMESH_LAYOUT_VERSION = 3 };
+enum { KMESH_LAYOUT_VERSION = 4 };
 
 /*
  * An address in a key or value: 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d, so that one map and

@@ -35,6 +35,9 @@ enum {
 	KMESH_AFFINITIES_MAX = 65536,
 	KMESH_UDP_FLOWS_MAX = 65536,
 
+	/* Bytes of the ring of traced verdicts: more than 2,000 of them. */
+	KMESH_TRACE_RING_BYTES = 262144,
+
 	/*
 	 * Words of 64 terms in a block of authorization: the policies of most workloads fit into one block,
 	 * and its value stays well below a page.

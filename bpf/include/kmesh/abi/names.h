@@ -16,6 +16,7 @@
 #define KMESH_MAP_REASON "km_reason"
 #define KMESH_MAP_WAYPOINT "km_waypoint"
 #define KMESH_MAP_METADATA "km_metadata"
+#define KMESH_MAP_TRACE "km_trace"
 #define KMESH_MAP_AUTHZ_SOURCE "km_authz_source"
 #define KMESH_MAP_AUTHZ_DESTINATION "km_authz_dest"
 #define KMESH_MAP_AUTHZ_VIEW "km_authz_view"

@@ -81,6 +81,9 @@ enum kmesh_reason {
 	KMESH_REASON_EVENT_LOST = 69, /* the ring of events was full */
 	KMESH_REASON_EVENT_SUPPRESSED = 70, /* more in a second than are written */
 
+	/* Steering again, not a verdict: a traced verdict was not written, the ring was full. */
+	KMESH_REASON_TRACE_LOST = 71,
+
 	/* Telemetry. */
 	KMESH_REASON_RECORD_LOST = 72, /* the ring of connection records was full */
 	KMESH_REASON_CONNECTION_UNSEEN = 73, /* no memory for what is noted of a connection */
