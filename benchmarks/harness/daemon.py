@@ -1,5 +1,6 @@
 """One kmesh-daemon of the run with a cgroup, pins and a state directory of its own."""
 
+import json
 import os
 import subprocess
 import time
@@ -129,6 +130,11 @@ class Daemon:
 
     def status(self):
         return admin.ask(self._socket, "status")["status"]
+
+    def reasons(self):
+        """How often programs had each reason."""
+        found = json.loads(self._control("dump", "reasons", "-o", "json"))
+        return {reason["name"]: reason["count"] for reason in found["reasons"]}
 
     def explain(self, source, destination, port):
         """What the daemon says of a connection; `kmeshctl` ends with 1 for a denial, which is no error here."""

@@ -26,6 +26,13 @@ def endpoint_slice(name, addresses):
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]}
 
 
+def pod(name, address):
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
+            "spec": {"serviceAccountName": name, "containers": [{"name": "main", "image": "none"}]},
+            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
+
+
 def write(path, objects):
     """Whole or not at all: a new file takes the name by rename."""
     temporary = path.with_name(f".{path.name}.new")

@@ -88,7 +88,7 @@ class Stage:
 def _write(directory):
     mesh.write_services(directory, COUNT)
     objects = [
-        _pod("client", CLIENT), _pod("vault", VAULT), _pod("stranger", STRANGER),
+        mesh.pod("client", CLIENT), mesh.pod("vault", VAULT), mesh.pod("stranger", STRANGER),
         mesh.service("guarded", service_address(GUARDED)), mesh.endpoint_slice("guarded", [VAULT]),
         _policy(), _gateway(),
     ]
@@ -105,13 +105,6 @@ def _write(directory):
     service["spec"]["ports"][0]["targetPort"] = METADATA_PORT
     service["metadata"]["labels"] = {"gateway.networking.k8s.io/gateway-name": "waypoint"}
     mesh.write(directory / "restart.json", [*objects, service, instances])
-
-
-def _pod(name, address):
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": mesh.NAMESPACE, "labels": {"app": name}},
-            "spec": {"serviceAccountName": name, "containers": [{"name": "main", "image": "none"}]},
-            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
 
 
 def _policy():
