@@ -89,7 +89,8 @@ static void accept_all(int listener)
 	for (;;) {
 		struct sockaddr_in local, peer;
 		socklen_t local_length = sizeof(local), peer_length = sizeof(peer);
-		int fd = accept4(listener, (struct sockaddr *)&peer, &peer_length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listener, (struct sockaddr *)&peer, &peer_length,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && errno == ECONNABORTED)
 			continue;

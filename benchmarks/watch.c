@@ -306,11 +306,12 @@ static void finish(uint64_t now)
 
 static void print(double seconds)
 {
-	printf("{\"seconds\": %.3f, \"connects\": %lu, \"failed\": %lu, \"misrouted\": %lu, \"streams\": %lu, "
-	       "\"broken\": %lu, \"admitted\": %lu, \"refused\": %lu, \"connect_gap_ms\": %.2f, "
+	printf("{\"seconds\": %.3f, \"connects\": %lu, \"failed\": %lu, \"misrouted\": %lu, "
+	       "\"streams\": %lu, \"broken\": %lu, \"admitted\": %lu, \"refused\": %lu, \"connect_gap_ms\": %.2f, "
 	       "\"connect_gap_at\": %.3f, \"stream_gap_ms\": %.2f, \"stream_gap_at\": %.3f, \"troubles\": [",
-	       seconds, connects, failed, misrouted, streams, broken, admitted, refused, milliseconds(connect_gap),
-	       (double)connect_gap_at / 1e9, milliseconds(stream_gap), (double)stream_gap_at / 1e9);
+	       seconds, connects, failed, misrouted, streams, broken, admitted, refused,
+	       milliseconds(connect_gap), (double)connect_gap_at / 1e9, milliseconds(stream_gap),
+	       (double)stream_gap_at / 1e9);
 	for (uint32_t i = 0; i < trouble_count; i++)
 		printf("%s\"%s\"", i ? ", " : "", troubles[i]);
 	printf("]}\n");
@@ -360,8 +361,8 @@ static void add_target(const char *text)
 	char dialed[INET_ADDRSTRLEN], first[INET_ADDRSTRLEN], peer[INET_ADDRSTRLEN];
 	unsigned int port;
 
-	if (target_count > TARGETS_MAX || sscanf(text, "%15[0-9.]:%u=%15[0-9.]+%u@%15[0-9.]", dialed, &port, first,
-						 &target->count, peer) != 5)
+	if (target_count > TARGETS_MAX || sscanf(text, "%15[0-9.]:%u=%15[0-9.]+%u@%15[0-9.]", dialed, &port,
+						 first, &target->count, peer) != 5)
 		die_of_usage();
 	target->address.sin_family = AF_INET;
 	target->address.sin_port = htons((uint16_t)port);

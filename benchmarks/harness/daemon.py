@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import admin
+from kernel import program_of_link
 from l4maps import L4Maps
 from namespaces import path
 from place import RELEASE, CannotMeasure, command
@@ -115,6 +116,13 @@ class Daemon:
             said = tail(self._place, self.log)
             raise CannotMeasure(f"the daemon {self._name} has pinned no connect4: {said}")
         return found[-1].parent
+
+    def observer(self):
+        """The program that observes connections."""
+        found = sorted(self._bpffs.glob("kmesh/telemetry-v*/link_sockops"))
+        if not found:
+            raise CannotMeasure(f"the daemon {self._name} observes nothing: {tail(self._place, self.log)}")
+        return program_of_link(found[-1])
 
     def maps(self):
         return L4Maps(self.pins)

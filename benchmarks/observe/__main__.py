@@ -12,7 +12,8 @@ from pairs import Pairs
 from place import CannotMeasure, Place, say
 from results import Results
 
-SCENARIOS = (*Pairs.FIGURES, "records")
+COMPARED = tuple(Pairs.FIGURES)
+SCENARIOS = (*COMPARED, "programs", "records")
 
 
 def parse():
@@ -35,11 +36,13 @@ def parse():
 def measure(place, options, results):
     load.build()
     network = Network(place)
-    compared = [name for name in options.only if name in Pairs.FIGURES]
-    if compared:
+    if set(options.only) - {"records"}:
         pairs = Pairs(place, network)
-        for name in compared:
-            attempt(results, name, lambda: pairs.measure(results, name, options.pairs, options.seconds))
+        for name in options.only:
+            if name in COMPARED:
+                attempt(results, name, lambda: pairs.measure(results, name, options.pairs, options.seconds))
+        if "programs" in options.only:
+            attempt(results, "programs", lambda: pairs.programs(results, options.seconds))
         pairs.stop()
     if "records" in options.only:
         seconds = 2 if options.quick else 10

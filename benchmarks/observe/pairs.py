@@ -2,6 +2,7 @@
 
 import json
 
+import kernel
 import load
 import mesh
 from daemon import Daemon
@@ -57,8 +58,9 @@ class Pair:
         self.daemon.enroll(self.client_namespace, f"{HOSTS}.{host}", f"bench/{client}")
         self.daemon.enroll(server_namespace, self.address, f"bench/{server}")
         # In the daemon's cgroup, as the pods of a node are: both ends are observed.
-        for server, port in (([load.PROGRAM, "serve", PORT], PORT), (["iperf3", "-s", "-p", BULK_PORT], BULK_PORT)):
-            start(place, server_namespace, server, self.daemon.client_cgroup, SERVER_CPU, f"{name}-{port}.log")
+        serving = {PORT: [load.PROGRAM, "serve", PORT], BULK_PORT: ["iperf3", "-s", "-p", BULK_PORT]}
+        for port, program in serving.items():
+            start(place, server_namespace, program, self.daemon.client_cgroup, SERVER_CPU, f"{name}-{port}.log")
             wait_for_port(server_namespace, ANYBODY, port)
         self.client = Client(self.client_namespace, self.daemon.client_cgroup, [f"{service_address(host)}:80"])
 
@@ -98,6 +100,24 @@ class Pairs:
         results.add_sides(scenario, figure, unit, rounds, gone, reference=OFF)
         if scenario == "connect" and OURS in rounds and not self._log.lines():
             raise CannotMeasure("the access log has no line: nothing was observed")
+
+    def programs(self, results, seconds):
+        """What the kernel counts of the program that observes: its time for a connection, and that it does not
+        run for what is sent on connections."""
+        ours = self._sides[OURS]
+        program = ours.daemon.observer()
+        found = {}
+        with kernel.Statistics():
+            for scenario, (figure, _) in self.FIGURES.items():
+                before_ns, before_runs = kernel.run_time(program)
+                made = getattr(ours, scenario)(seconds)
+                after_ns, after_runs = kernel.run_time(program)
+                count = made["connects"] if scenario == "connect" else made[figure] * seconds
+                found[scenario] = ((after_ns - before_ns) / count, (after_runs - before_runs) / count)
+        # Both ends of a connection are observed.
+        results.add("programs.connect", found["connect"][0], "ns", runs=found["connect"][1])
+        results.add("programs.steady", found["steady"][0], "ns", runs=found["steady"][1])
+        results.add("programs.bulk", found["bulk"][0], "ns", runs=found["bulk"][1])
 
     def stop(self):
         for side in self._sides.values():
