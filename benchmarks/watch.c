@@ -307,7 +307,8 @@ static void finish(uint64_t now)
 static void print(double seconds)
 {
 	printf("{\"seconds\": %.3f, \"connects\": %lu, \"failed\": %lu, \"misrouted\": %lu, "
-	       "\"streams\": %lu, \"broken\": %lu, \"admitted\": %lu, \"refused\": %lu, \"connect_gap_ms\": %.2f, "
+	       "\"streams\": %lu, \"broken\": %lu, \"admitted\": %lu, \"refused\": %lu, "
+	       "\"connect_gap_ms\": %.2f, "
 	       "\"connect_gap_at\": %.3f, \"stream_gap_ms\": %.2f, \"stream_gap_at\": %.3f, \"troubles\": [",
 	       seconds, connects, failed, misrouted, streams, broken, admitted, refused,
 	       milliseconds(connect_gap), (double)connect_gap_at / 1e9, milliseconds(stream_gap),

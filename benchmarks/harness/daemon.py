@@ -23,8 +23,9 @@ def require():
 
 
 class Daemon:
-    def __init__(self, place, network, name, mesh, *arguments, program=None, output=None):
-        """`program` is one of another build; `output` takes what it writes to its standard output."""
+    def __init__(self, place, network, name, mesh, *arguments, program=None, output=None, has_metrics=False):
+        """`program` is one of another build; `output` takes what it writes to its standard output. Only one
+        daemon of a run can have metrics at the port for them."""
         require()
         self._place, self._network, self._name = place, network, name
         self.log = f"daemon-{name}.log"
@@ -40,6 +41,7 @@ class Daemon:
             "--state-dir", self._state, "--node-name", "bench", *arguments,
         ]
         self._output = output
+        self._without_metrics = () if has_metrics else ("--metrics-address", "off")
         self._process = None
         self.start(program=program)
 
@@ -48,6 +50,8 @@ class Daemon:
         program."""
         self._former, self.started = self._process, time.monotonic()
         words = [*prefix, program or RELEASE / "kmesh-daemon", *self._words, *arguments]
+        # A program of another build may not know the flag.
+        words += () if program else self._without_metrics
         self._process = start(
             self._place, self._network.node, words, log=self.log, output=self._output)
 

@@ -15,7 +15,7 @@ from results import CONTROL, OURS
 from rounds import interleave
 
 OFF = "off"
-OFF_WORDS = ("--disable-accesslog", "--disable-monitoring", "--metrics-address", "off")
+OFF_WORDS = ("--disable-accesslog", "--disable-monitoring")
 ON_WORDS = ("--enable-accesslog",)
 SIDES = {OURS: ON_WORDS, OFF: OFF_WORDS, CONTROL: OFF_WORDS}
 BULK_PORT = 5201
@@ -53,7 +53,8 @@ class Pair:
         mesh.write(directory / "pair.json", [
             mesh.pod(client, f"{HOSTS}.{host}"), mesh.pod(server, self.address),
             mesh.service(server, service_address(host)), mesh.endpoint_slice(server, [self.address])])
-        self.daemon = Daemon(place, network, name, directory, *words, output=output)
+        self.daemon = Daemon(place, network, name, directory, *words, output=output,
+                             has_metrics=words is ON_WORDS)
         self.daemon.wait_for(service_address(host))
         self.daemon.enroll(self.client_namespace, f"{HOSTS}.{host}", f"bench/{client}")
         self.daemon.enroll(server_namespace, self.address, f"bench/{server}")

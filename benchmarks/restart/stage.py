@@ -57,7 +57,8 @@ class Stage:
         """A daemon in a kernel without anything of an earlier one, and all pods enrolled."""
         if self.daemon is None:
             self.daemon = Daemon(
-                self.place, self._network, "restart", self.mesh, "--authz-deny", "reset", program=program)
+                self.place, self._network, "restart", self.mesh, "--authz-deny", "reset", program=program,
+                has_metrics=True)
         else:
             self.daemon.start(program=program)
         self.daemon.wait_until_configured()
