@@ -59,7 +59,8 @@ struct ConnectionProgramTests {
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/bin/sh")
             process.arguments = [
-                "-c", "echo $$ > \(cgroup)/cgroup.procs; exec nsenter --net=\(namespace.path) python3 -c \"$0\"",
+                "-c",
+                "echo $$ > \(cgroup)/cgroup.procs; exec nsenter --net=\(namespace.path) python3 -c \"$0\"",
                 prelude + program,
             ]
             let (input, output) = (Pipe(), Pipe())

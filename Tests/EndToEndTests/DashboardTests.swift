@@ -7,7 +7,8 @@ import Testing
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root: network namespaces, cgroups and eBPF"))
 final class DashboardTests {
     let node: SandboxNode
-    private static let root = SandboxNode.fixtures.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
+    private static let root = SandboxNode.fixtures.split(separator: "/").dropLast(2)
+        .reduce("") { "\($0)/\($1)" }
 
     init() throws {
         node = try SandboxNode(
@@ -53,7 +54,8 @@ final class DashboardTests {
         prometheus.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
         prometheus.arguments =
             [
-                "--net=\(node.nodeNamespace)", "python3", "\(SandboxNode.fixtures)/dashboards.py", programs, "8",
+                "--net=\(node.nodeNamespace)", "python3", "\(SandboxNode.fixtures)/dashboards.py",
+                programs, "8",
             ] + ["mesh", "node"].map { "\(Self.root)/deploy/grafana/\($0).json" }
         prometheus.standardOutput = output
         try prometheus.run()

@@ -6,11 +6,12 @@ import statistics
 import time
 
 import kernel
+import mesh
 import packets
 import policies
 from daemon import Daemon
 from network import PORT
-from place import BUILD, ROOT, CannotMeasure, command, say
+from place import CannotMeasure
 from servers import SIDES, Server
 
 SERVICES, PODS, POLICIES = 10_000, 100_000, 10_000
@@ -21,7 +22,7 @@ DENY = policies.policy("changed", [{"from": [{"source": {"principals": [policies
 
 def measure(place, network, servers, results, changes):
     plain = place.directory / "mesh-plain"
-    _generate(plain)
+    mesh.copy_large(plain, SERVICES, PODS)
     host = servers.add("scale", serves=False)
     pods = [policies.pod("server", host.address), policies.pod("client", servers.client)]
     policies.write(plain / "pods.json", pods)
@@ -41,22 +42,11 @@ def measure(place, network, servers, results, changes):
     _change(daemon, Server(host.address, host.namespace, daemon), servers.client, full / "changed.json", results, changes)
 
 
-def _load(place, network, name, mesh):
-    daemon = Daemon(place, network, f"scale-{name}", mesh, *SIDES["ours"])
+def _load(place, network, name, directory):
+    daemon = Daemon(place, network, f"scale-{name}", directory, *SIDES["ours"])
     daemon.wait_for()
     daemon.loaded_cpu = daemon.cpu_seconds()
     return daemon
-
-
-def _generate(directory):
-    """The large mesh is kept between runs in the build directory."""
-    generator = ROOT / "benchmarks" / "generate-mesh"
-    kept = BUILD / f"mesh-{SERVICES}-{PODS}"
-    if not kept.exists() or kept.stat().st_mtime < generator.stat().st_mtime:
-        say(f"generating {SERVICES} services and {PODS} Pods")
-        shutil.rmtree(kept, ignore_errors=True)
-        command(generator, "--services", SERVICES, "--pods", PODS, "--directory", kept)
-    shutil.copytree(kept, directory)
 
 
 def _policies():

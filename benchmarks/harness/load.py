@@ -3,14 +3,13 @@
 import dataclasses
 import json
 import re
-import shutil
 
+import programs
 from namespaces import wait_for_port
 from network import PORT
-from place import BUILD, ROOT, CannotMeasure, command
+from place import BUILD, CannotMeasure
 from processes import CLIENT_CPU, SERVER_CPU, run, start
 
-SOURCE = ROOT / "benchmarks" / "load.c"
 PROGRAM = BUILD / "load"
 UNITS_US = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000}
 
@@ -24,13 +23,7 @@ class Client:
 
 
 def build():
-    BUILD.mkdir(parents=True, exist_ok=True)
-    if PROGRAM.exists() and PROGRAM.stat().st_mtime > SOURCE.stat().st_mtime:
-        return
-    compiler = shutil.which("cc") or shutil.which("clang")
-    if compiler is None:
-        raise CannotMeasure("no C compiler: neither cc nor clang is in PATH")
-    command(compiler, "-O2", "-Wall", "-Werror", "-o", PROGRAM, SOURCE)
+    programs.build("load")
 
 
 def start_server(place, network):

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 
 from network import PORT, pod_address, service_address
+from place import BUILD, ROOT, CannotMeasure, command, say
 
 NAMESPACE = "bench"
 PER_FILE = 500
@@ -24,6 +26,13 @@ def endpoint_slice(name, addresses):
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]}
 
 
+def pod(name, address):
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
+            "spec": {"serviceAccountName": name, "containers": [{"name": "main", "image": "none"}]},
+            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
+
+
 def write(path, objects):
     """Whole or not at all: a new file takes the name by rename."""
     temporary = path.with_name(f".{path.name}.new")
@@ -41,3 +50,17 @@ def write_services(directory, count):
             pods = [pod_address(number * ENDPOINTS + index) for index in range(ENDPOINTS)]
             objects += [service(name, service_address(number)), endpoint_slice(name, pods)]
         write(directory / f"services-{first:05}.json", objects)
+
+
+def copy_large(directory, services, pods):
+    """The mesh of a large cluster. It is kept between runs in the build directory, and copied: the run writes
+    beside it."""
+    generator = ROOT / "benchmarks" / "generate-mesh"
+    if not generator.exists():
+        raise CannotMeasure(f"{generator} is missing")
+    kept = BUILD / f"mesh-{services}-{pods}"
+    if not kept.exists() or kept.stat().st_mtime < generator.stat().st_mtime:
+        say(f"generating {services} services and {pods} Pods")
+        shutil.rmtree(kept, ignore_errors=True)
+        command(generator, "--services", services, "--pods", pods, "--directory", kept)
+    shutil.copytree(kept, directory)

@@ -22,12 +22,13 @@ def _prepare(cgroup, cpu):
     return prepare
 
 
-def start(place, namespace, words, cgroup=None, cpu=None, log=None):
-    """Starts a program that ends with the run. `log` names the file of its output in the run's directory."""
-    output = open(place.directory / log, "ab") if log else subprocess.DEVNULL
+def start(place, namespace, words, cgroup=None, cpu=None, log=None, output=None):
+    """Starts a program that ends with the run. `log` names the file of its output in the run's directory;
+    `output` is a file for its standard output alone."""
+    errors = open(place.directory / log, "ab") if log else subprocess.DEVNULL
     child = subprocess.Popen(
         ["nsenter", f"--net={path(namespace)}"] + [str(word) for word in words],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        stdin=subprocess.DEVNULL, stdout=output or errors, stderr=errors,
         preexec_fn=_prepare(cgroup or place.plain_cgroup, cpu), start_new_session=True)
     place.on_close(lambda: end(child))
     return child

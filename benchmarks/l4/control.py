@@ -12,7 +12,7 @@ import kernel
 import mesh
 from daemon import Daemon
 from network import CHANGING, service_address
-from place import BUILD, ROOT, CannotMeasure, command, say
+from place import CannotMeasure, say
 
 SERVICES, PODS = 10_000, 100_000
 NUMBER = 60_000  # of the service that is changed: far from the generated ones
@@ -27,7 +27,7 @@ class LoadedMesh:
     def __init__(self, place, network, runs):
         self._place, self._network = place, network
         self.directory = place.directory / "mesh-large"
-        _generate(self.directory)
+        mesh.copy_large(self.directory, SERVICES, PODS)
         self.file = self.directory / "changed.json"
         write_changed(self.file, FIXED)
         self.loads = []
@@ -53,19 +53,6 @@ class LoadedMesh:
                 others["map_memory"] = statistics.median(load["maps"] for load in self.loads)
             name = "latency" if figure == "wall" else figure
             results.add(f"load.{name}", statistics.median(numbers), unit, **others)
-
-
-def _generate(directory):
-    """The large mesh is kept between runs in the build directory, and copied: the run writes beside it."""
-    generator = ROOT / "benchmarks" / "generate-mesh"
-    if not generator.exists():
-        raise CannotMeasure(f"{generator} is missing")
-    kept = BUILD / f"mesh-{SERVICES}-{PODS}"
-    if not kept.exists() or kept.stat().st_mtime < generator.stat().st_mtime:
-        say(f"generating {SERVICES} services and {PODS} Pods")
-        shutil.rmtree(kept, ignore_errors=True)
-        command(generator, "--services", SERVICES, "--pods", PODS, "--directory", kept)
-    shutil.copytree(kept, directory)
 
 
 def write_changed(path, addresses):

@@ -6,15 +6,14 @@ import pathlib
 import shutil
 
 import envoy_package
+import programs
 import settings
 from namespaces import path, wait_for_port
-from place import BUILD, NAMESPACE_PREFIX, RELEASE, ROOT, CannotMeasure, command, say
+from place import NAMESPACE_PREFIX, RELEASE, CannotMeasure, command, say
 from processes import CLIENT_CPU, SERVER_CPU, end, start, tail
 
 PROXY_CPU = CLIENT_CPU
 LOAD_CPU = SERVER_CPU
-SOURCE = ROOT / "benchmarks" / "backend.c"
-BACKEND = BUILD / "backend"
 
 
 @dataclasses.dataclass
@@ -74,13 +73,9 @@ class Proxies:
         self._start_backend()
 
     def _start_backend(self):
-        BUILD.mkdir(parents=True, exist_ok=True)
-        compiler = shutil.which("cc") or shutil.which("clang")
-        if compiler is None:
-            raise CannotMeasure("no C compiler: neither cc nor clang is in PATH")
-        command(compiler, "-O2", "-Wall", "-Werror", "-o", BACKEND, SOURCE)
+        backend = programs.build("backend")
         ports = [f"{port}:{size}" for port, size in settings.SIZES.items()]
-        self.run("backend", [BACKEND, *ports], LOAD_CPU, next(iter(settings.SIZES)))
+        self.run("backend", [backend, *ports], LOAD_CPU, next(iter(settings.SIZES)))
         self.run("iperf3", ["iperf3", "-s", "-p", settings.IPERF], LOAD_CPU, settings.IPERF)
 
     def run(self, name, words, cpu, port):
