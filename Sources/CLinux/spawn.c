@@ -184,6 +184,11 @@ int kmesh_wait(int pidfd, int wait)
 	return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
+int kmesh_pidfd_open(int process)
+{
+	return syscall(SYS_pidfd_open, process, 0);
+}
+
 int kmesh_pidfd_send_signal(int pidfd, int number)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);

@@ -27,13 +27,24 @@ public actor DualEngine: DataplaneEngine {
         self.authorization = authorization
     }
 
-    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
+    public func findsEarlierRun() async throws(EngineError) -> Bool {
         do throws(BPFError) {
-            try KernelFeatures.requireL4()
+            return try !PinnedState(options).isFresh
         } catch {
             throw EngineError(error)
         }
-        let kernel = try KernelState(options)
+    }
+
+    public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
+        let lock: SharedDescriptor
+        do throws(BPFError) {
+            try KernelFeatures.requireL4()
+            lock = SharedDescriptor(
+                try await options.pinLayouts.pins().lock(waiting: options.takesOver ? .seconds(10) : .zero))
+        } catch {
+            throw EngineError(error)
+        }
+        let kernel = try KernelState(options, lock: lock)
         do throws(EngineError) {
             let notes = try await authorization.start(protecting: workloads)
             let traces = try kernel.traceLog()

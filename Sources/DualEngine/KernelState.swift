@@ -19,9 +19,10 @@ struct KernelState: Sendable {
     private let files: [String: SharedDescriptor]
 
     /// Nothing is pinned or attached yet, and nothing that is pinned changes.
-    init(_ options: EngineOptions) throws(EngineError) {
+    /// - Parameter lock: that of the pins.
+    init(_ options: EngineOptions, lock: SharedDescriptor) throws(EngineError) {
+        self.lock = lock
         do throws(BPFError) {
-            lock = SharedDescriptor(try options.pinLayouts.pins().lock())
             state = try PinnedState(options)
             let object = try BPFObject(named: "dual")
             try object.set(constants: options.constants)

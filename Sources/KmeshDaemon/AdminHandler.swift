@@ -8,6 +8,8 @@ struct AdminHandler: Sendable {
     let enrollment: Enrollment
     let record: DaemonRecord
     let counters: @Sendable () -> AdminCounters
+    /// Ends the daemon and leaves everything pinned; the answer is still sent.
+    let handOver: @Sendable () -> Void
     let log = Logger(label: "admin")
 
     func answer(_ request: AdminRequest) async -> AdminResponse {
@@ -18,6 +20,7 @@ struct AdminHandler: Sendable {
         case .verify: await verify()
         case .authorization: .authorization(await authorization.snapshot())
         case .setEnforcing(let isEnforcing): await setEnforcing(isEnforcing)
+        case .handOver: startHandOver()
         case .explain(let question): await explain(question)
         case .trace(let request): await trace(request)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
@@ -29,7 +32,21 @@ struct AdminHandler: Sendable {
         }
     }
 
+    /// How long a request that needs the first configuration waits for it.
+    private static let configurationLimit = Duration.seconds(60)
+
+    /// What to say to a request that cannot be answered before the first configuration; `nil` after it.
+    private func refusalUntilConfigured(_ what: String) async -> AdminResponse? {
+        if await record.awaitConfiguration(Self.configurationLimit) { return nil }
+        return .error(
+            .failed,
+            "cannot \(what) before the first configuration is in force; see `kmeshctl status` for what is "
+                + "wrong with it. What an earlier run left is in force meanwhile")
+    }
+
     private func enroll(_ request: EnrollmentRequest) async -> AdminResponse {
+        // Nobody knows yet which policies protect the pod.
+        if let refusal = await refusalUntilConfigured("enroll pod \(request.pod)") { return refusal }
         do throws(EnrollmentError) {
             let workload = try await enrollment.enroll(request)
             log.info(
@@ -58,6 +75,12 @@ struct AdminHandler: Sendable {
         }
     }
 
+    private func startHandOver() -> AdminResponse {
+        log.warning("another daemon takes over: ending, programs and maps stay")
+        handOver()
+        return .handingOver(pid: ProcessIdentity.pid)
+    }
+
     private func setEnforcing(_ isEnforcing: Bool) async -> AdminResponse {
         do throws(EngineError) {
             try await authorization.setEnforcing(isEnforcing)
@@ -69,6 +92,7 @@ struct AdminHandler: Sendable {
     }
 
     private func explain(_ question: AuthorizationQuestion) async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("explain a verdict") { return refusal }
         do throws(ExplanationError) {
             return .explanation(try await authorization.explain(question))
         } catch {
@@ -85,6 +109,7 @@ struct AdminHandler: Sendable {
     }
 
     private func verify() async -> AdminResponse {
+        if let refusal = await refusalUntilConfigured("verify") { return refusal }
         do {
             return .differences(try await engine.verify())
         } catch {

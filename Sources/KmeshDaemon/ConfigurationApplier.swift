@@ -14,6 +14,18 @@ struct ConfigurationApplier: Sendable {
         self.record = record
     }
 
+    /// Has the source read for the first time; the changes that follow begin with the whole.
+    func begin() async {
+        while !Task.isCancelled {
+            do throws(ConfigurationError) {
+                return try source.begin()
+            } catch {
+                failed(error)
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
     /// Applies every change until the task is cancelled.
     func follow() async {
         while !Task.isCancelled {
@@ -21,11 +33,15 @@ struct ConfigurationApplier: Sendable {
                 guard let update = try await source.next() else { return }
                 await apply(update)
             } catch {
-                record.failed(error)
-                for problem in error.problems { log.error("\(problem)") }
-                log.error("the configuration stays as it was", metadata: ["source": "\(source.name)"])
+                failed(error)
             }
         }
+    }
+
+    private func failed(_ error: ConfigurationError) {
+        record.failed(error)
+        for problem in error.problems { log.error("\(problem)") }
+        log.error("the configuration stays as it was", metadata: ["source": "\(source.name)"])
     }
 
     func apply(_ update: ConfigurationUpdate) async {
@@ -35,6 +51,7 @@ struct ConfigurationApplier: Sendable {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
             rejected += await handler.apply(update.changes)
         }
+        let isFirst = !record.isConfigured
         let isRepaired = record.applied(Set(update.changes.map(\.name)), rejecting: rejected)
         for resource in rejected.prefix(DaemonStatus.recentLimit) { log.error("refused: \(resource)") }
         if rejected.count > DaemonStatus.recentLimit {
@@ -44,6 +61,7 @@ struct ConfigurationApplier: Sendable {
             "changes": "\(update.changes.count)", "refused": "\(rejected.count)",
         ]
         if isRepaired { log.info("the configuration is good again", metadata: ["source": "\(source.name)"]) }
+        if isFirst { log.info("the first configuration is in force") }
         log.log(level: update.changes.isEmpty ? .debug : .info, "applied", metadata: metadata)
     }
 }

@@ -21,48 +21,64 @@ public struct Daemon: Sendable {
     }
 
     /// Runs until SIGTERM or SIGINT. An error before the engine starts leaves the kernel as it was.
+    ///
+    /// What an earlier run left steers, and is taken over at once: the configuration is read meanwhile, and a
+    /// bad one changes nothing. Without that, a configuration that cannot be used ends the start before
+    /// traffic is touched.
     public func run(signals: AsyncStream<ProcessSignal>) async throws(DaemonError) {
         // First of all, so that a second daemon changes nothing.
-        let lock = try lockStateDirectory()
+        let lock = try await lockStateDirectory()
         let server = try openAdminServer()
         let store = try await recoverEnrollments()
-        // A configuration that cannot be used ends the start before traffic is touched.
-        let first = try await readConfiguration()
+        let isAdopting = try await findEarlierRun()
+        let first = isAdopting ? nil : try await readConfiguration()
         try await startEngine(enrolling: store.workloads)
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
         let outcome = await serve(server, store, first, signals)
+        let disposition = (try? outcome.get()) ?? options.onExit
         do throws(EngineError) {
-            try await engine.stop(options.onExit)
-            log.info("ended", metadata: ["kept": "\(options.onExit == .keepPinned)"])
+            try await engine.stop(disposition)
+            log.info("ended", metadata: ["kept": "\(disposition == .keepPinned)"])
         } catch {
             log.error("\(error)")
         }
         lock.release()
-        try outcome.get()
+        _ = try outcome.get()
     }
 
+    /// Returns how to leave when it was asked to end.
     private func serve(
-        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate,
+        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
         _ signals: AsyncStream<ProcessSignal>
-    ) async -> Result<Void, DaemonError> {
+    ) async -> Result<StopDisposition, DaemonError> {
+        let (takers, taker) = AsyncStream.makeStream(of: Void.self)
         do {
-            let record = DaemonRecord(options, mode: engine.mode.rawValue, source: source.name)
+            let record = DaemonRecord(
+                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil)
             let configuration = ConfigurationApplier(engine, source, record)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
                 engine: engine, authorization: authorization, enrollment: enrollment, record: record,
-                counters: { server.counters })
-            await configuration.apply(first)
-            log.info("ready", metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
+                counters: { server.counters }, handOver: { taker.yield() })
+            if let first { await configuration.apply(first) }
+            log.info(
+                "\(first == nil ? "took over what an earlier run left" : "ready")",
+                metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { try await server.run { await admin.answer($0) } }
-                group.addTask { await configuration.follow() }
+                group.addTask {
+                    if first == nil { await configuration.begin() }
+                    await configuration.follow()
+                }
                 group.addTask { await tend() }
                 group.addTask { try await heed(signals) }
+                group.addTask {
+                    for await _ in takers { throw AskedToEnd(disposition: .keepPinned) }
+                }
             }
-        } catch is AskedToEnd {
-            return .success(())
+        } catch let end as AskedToEnd {
+            return .success(end.disposition)
         } catch let error as EnrollmentError {
             return .failure(.enrollment(error))
         } catch let error as AdminError {
@@ -70,7 +86,7 @@ public struct Daemon: Sendable {
         } catch {
             preconditionFailure("unexpected error: \(error)")
         }
-        return .success(())
+        return .success(options.onExit)
     }
 
     /// Gives the engine its second, until the task is cancelled.
@@ -86,21 +102,30 @@ public struct Daemon: Sendable {
                 log.info("SIGHUP: reading the configuration again")
                 source.reload()
             case .terminate, .interrupt:
-                throw AskedToEnd()
+                throw AskedToEnd(disposition: options.onExit)
             case .reopenLogs: break
             }
         }
-        throw AskedToEnd()
+        throw AskedToEnd(disposition: options.onExit)
     }
 }
 
 /// Ends the daemon in good order.
-private struct AskedToEnd: Error {}
+private struct AskedToEnd: Error {
+    let disposition: StopDisposition
+}
 
 // The steps of the start.
 extension Daemon {
-    private func lockStateDirectory() throws(DaemonError) -> FileLock {
-        try DaemonState.lock(options.stateDirectory)
+    private func lockStateDirectory() async throws(DaemonError) -> FileLock {
+        do throws(DaemonError) {
+            return try DaemonState.lock(options.stateDirectory)
+        } catch {
+            guard options.engine.takesOver, case .alreadyRunning(let pid, let lock) = error else {
+                throw error
+            }
+            return try await Takeover(adminSocket: options.adminSocket, lock: lock).take(from: pid)
+        }
     }
 
     private func openAdminServer() throws(DaemonError) -> AdminServer {
@@ -119,6 +144,14 @@ extension Daemon {
             return store
         } catch {
             throw .enrollment(error)
+        }
+    }
+
+    private func findEarlierRun() async throws(DaemonError) -> Bool {
+        do throws(EngineError) {
+            return try await engine.findsEarlierRun()
+        } catch {
+            throw .engine(error)
         }
     }
 

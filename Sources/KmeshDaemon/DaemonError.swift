@@ -3,6 +3,7 @@ public import KmeshKit
 
 public enum DaemonError: Error, Hashable, Sendable {
     case alreadyRunning(pid: String, lock: String)
+    case notTakenOver(pid: String, lock: String, detail: String)
     case stateDirectoryUnusable(path: String, errno: Errno)
     case noCgroupHierarchy
     case badConfiguration(source: String, ConfigurationError)
@@ -16,7 +17,10 @@ extension DaemonError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .alreadyRunning(let pid, let lock):
-            "a daemon runs already (pid \(pid) holds \(lock)); end it first, or use another --state-dir"
+            "a daemon runs already (pid \(pid) holds \(lock)); end it first, take over from it by "
+                + "--takeover, or use another --state-dir"
+        case .notTakenOver(let pid, let lock, let detail):
+            "cannot take over from the daemon of pid \(pid), which holds \(lock): \(detail); end it first"
         case .stateDirectoryUnusable(let path, let errno):
             "cannot use the state directory \(path): \(errno); give another --state-dir"
         case .noCgroupHierarchy:

@@ -17,11 +17,28 @@ final class DaemonRecord: Sendable {
     private let options: DaemonOptions
     private let source: String
     private let mode: String
+    private let isAdopted: Bool
 
-    init(_ options: DaemonOptions, mode: String, source: String) {
+    /// - Parameter isAdopted: whether this run began with what an earlier one left.
+    init(_ options: DaemonOptions, mode: String, source: String, isAdopted: Bool) {
         self.options = options
         self.mode = mode
         self.source = source
+        self.isAdopted = isAdopted
+    }
+
+    /// Whether the first configuration of this run is in force.
+    var isConfigured: Bool { state.withLock { $0.updates > 0 } }
+
+    /// Waits for the first configuration, while none was refused; whether it is in force then.
+    func awaitConfiguration(_ limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
+        while !isConfigured {
+            guard ContinuousClock.now < end, state.withLock({ $0.lastConfigurationError == nil }),
+                (try? await Task.sleep(for: .milliseconds(20))) != nil
+            else { return false }
+        }
+        return true
     }
 
     /// Returns whether a bad configuration is repaired with this update of `resources`.
@@ -48,7 +65,7 @@ final class DaemonRecord: Sendable {
             DaemonStatus(
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
-                enrolled: UInt64(enrolled),
+                adopted: isAdopted, isConfigured: state.updates > 0, enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected,
                 recentRejections: state.recentRejections.map(\.description),
                 badConfigurations: state.badConfigurations,

@@ -22,6 +22,15 @@ public final class MeshFileConfiguration: ConfigurationSource {
         }
     }
 
+    public func begin() throws(ConfigurationError) {
+        do throws(MeshFileError) {
+            let opened = try MeshFileSource.watch(name, options: options)
+            source.withLock { $0 = opened }
+        } catch {
+            throw ConfigurationError(["\(error)"])
+        }
+    }
+
     public func next() async throws(ConfigurationError) -> ConfigurationUpdate? {
         guard let opened = source.withLock({ $0 }) else { return nil }
         switch await opened.next() {

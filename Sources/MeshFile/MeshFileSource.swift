@@ -11,16 +11,7 @@ public final class MeshFileSource: Sendable {
     public static func open(
         _ path: String, options: MeshFileOptions = MeshFileOptions()
     ) async throws(MeshFileError) -> (source: MeshFileSource, first: MeshUpdate) {
-        let mailbox: MeshFileMailbox
-        do throws(Errno) {
-            let created = try MeshFileMailbox()
-            mailbox = created
-            try DedicatedThread.start("mesh-file") {
-                MeshFileWorker.run(path, options: options, mailbox: created)
-            }
-        } catch {
-            throw MeshFileError(path: path, message: "cannot watch: \(error)")
-        }
+        let mailbox = try startThread(path, options, isPatient: false)
         switch await mailbox.next() {
         case .update(let update): return (MeshFileSource(mailbox), update)
         case .failed(let error):
@@ -29,6 +20,28 @@ public final class MeshFileSource: Sendable {
         case nil:
             mailbox.close()
             throw MeshFileError(path: path, message: "loading was cancelled")
+        }
+    }
+
+    /// Begins to load and to watch `path`, which need not be good yet, nor be there. The first update has all
+    /// that is in it.
+    public static func watch(
+        _ path: String, options: MeshFileOptions = MeshFileOptions()
+    ) throws(MeshFileError) -> MeshFileSource {
+        MeshFileSource(try startThread(path, options, isPatient: true))
+    }
+
+    private static func startThread(
+        _ path: String, _ options: MeshFileOptions, isPatient: Bool
+    ) throws(MeshFileError) -> MeshFileMailbox {
+        do throws(Errno) {
+            let mailbox = try MeshFileMailbox()
+            try DedicatedThread.start("mesh-file") {
+                MeshFileWorker.run(path, options: options, mailbox: mailbox, isPatient: isPatient)
+            }
+            return mailbox
+        } catch {
+            throw MeshFileError(path: path, message: "cannot watch: \(error)")
         }
     }
 

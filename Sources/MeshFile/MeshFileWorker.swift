@@ -15,13 +15,40 @@ final class MeshFileWorker {
     private var lastFailure: MeshFileError?
     private var mustReport = false
 
-    static func run(_ path: String, options: MeshFileOptions, mailbox: MeshFileMailbox) {
+    /// - Parameter isPatient: a path that cannot be taken at first is watched like one that became so.
+    static func run(_ path: String, options: MeshFileOptions, mailbox: MeshFileMailbox, isPatient: Bool) {
         do throws(MeshFileError) {
+            guard !isPatient else {
+                guard let worker = awaitPath(path, options, mailbox) else { return }
+                worker.loadFirstOrReport()
+                return worker.watch()
+            }
             let worker = try MeshFileWorker(path, options: options, mailbox: mailbox)
             try worker.loadFirst()
             worker.watch()
         } catch {
             mailbox.post(.failed(error))
+        }
+    }
+
+    /// Waits until the path is there; `nil` once closed.
+    private static func awaitPath(
+        _ path: String, _ options: MeshFileOptions, _ mailbox: MeshFileMailbox
+    ) -> MeshFileWorker? {
+        var lastFailure: MeshFileError?
+        while true {
+            let commands = mailbox.commands()
+            if commands.isClosed { return nil }
+            if commands.wantsReload { lastFailure = nil }
+            do throws(MeshFileError) {
+                return try MeshFileWorker(path, options: options, mailbox: mailbox)
+            } catch {
+                if commands.isFree, error != lastFailure {
+                    mailbox.post(.failed(error))
+                    lastFailure = error
+                }
+            }
+            _ = try? Poll.readable([mailbox.descriptor], timeout: .milliseconds(200))
         }
     }
 
@@ -49,6 +76,16 @@ final class MeshFileWorker {
                 throw MeshFileError(
                     path: folder.path, message: "somebody keeps writing to it: let them end first")
             }
+        }
+    }
+
+    private func loadFirstOrReport() {
+        do throws(MeshFileError) {
+            try loadFirst()
+        } catch {
+            report(error)
+            // Whatever changes then, everything is read.
+            folder.markAll()
         }
     }
 

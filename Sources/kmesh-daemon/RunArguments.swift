@@ -49,6 +49,9 @@ struct RunArguments: ParsableArguments {
     @Option(help: "What stays in the kernel when the daemon is told to end.")
     var onExit = ExitChoice.keep
 
+    @Flag(help: "Take over from a daemon that runs: it ends, and everything that it has pinned stays.")
+    var takeover = false
+
     @Option(
         help: "The least important log lines to print: trace, debug, info, notice, warning, error, critical.")
     var logLevel = Logger.Level.info
@@ -109,6 +112,7 @@ struct RunArguments: ParsableArguments {
         engine.authorization = AuthorizationOptions(
             hook: authzHook, denial: authzDeny, defaultVerdict: authzDefault,
             letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
+        engine.takesOver = takeover
         return DaemonOptions(
             mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,

@@ -72,7 +72,7 @@ import Testing
                     TraceEvent(
                         sequence: 4, time: "t", command: "?", process: 0, transport: nil,
                         dialed: SocketAddress(IPAddress(v4: 1), 0), reason: 4_000_000),
-                ], last: 4, missed: 5, lost: 6)), .error(.busy, "later"),
+                ], last: 4, missed: 5, lost: 6)), .handingOver(pid: 4711), .error(.busy, "later"),
     ])
     func responsesTravel(response: AdminResponse) throws {
         #expect(try AdminResponse(json: JSONValue(parsing: response.serialized())) == response)

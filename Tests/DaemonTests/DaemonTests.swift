@@ -17,6 +17,7 @@ import Testing
             #expect(await daemon.engine.isStarted)
             #expect(daemon.engine.recorder.applied == [update.changes])
             let status = try await daemon.status()
+            #expect(status.isConfigured && !status.adopted)
             #expect(status.updates == 1 && status.node == "node-1" && status.source == "fake.yaml")
             #expect(try await daemon.ask(.version) == .version(VersionReport(mode: "dual-engine")))
             #expect(try await daemon.ask(.verify) == .differences([]))
@@ -57,6 +58,34 @@ import Testing
         #expect(thrown?.description.contains("mesh.yaml:3: no such field\nmesh.yaml:9: bad port") == true)
         #expect(await !daemon.engine.isStarted)
         #expect(!Files.exists(daemon.options.adminSocket))
+    }
+
+    @Test func afterAnEarlierRunABadConfigurationIsWaitedFor() async throws {
+        let error = ConfigurationError(["mesh.yaml:3: no such field"])
+        let daemon = try TestDaemon(source: FakeSource(first: .failure(error)))
+        await daemon.engine.adopt()
+        try await daemon.whileRunning { daemon async throws in
+            #expect(try await daemon.eventually { $0.badConfigurations == 1 })
+            let status = try await daemon.status()
+            #expect(status.adopted && !status.isConfigured)
+            #expect(status.lastConfigurationError == "mesh.yaml:3: no such field")
+            #expect(await daemon.engine.isStarted)
+            #expect(daemon.engine.recorder.applied.isEmpty)
+            let pod = PodName(namespace: "default", name: "web")
+            for request in [
+                AdminRequest.verify, .enroll(EnrollmentRequest(pod: pod, networkNamespacePath: "/x")),
+            ] {
+                guard case .error(let failure) = try await daemon.ask(request) else {
+                    Issue.record("\(request) was answered")
+                    continue
+                }
+                #expect(failure.message.contains("before the first configuration is in force"))
+            }
+            daemon.source.put(.success(ConfigurationUpdate(changes: [node("a")])))
+            #expect(try await daemon.eventually { $0.isConfigured && $0.lastConfigurationError == nil })
+            #expect(daemon.engine.recorder.applied == [[node("a")]])
+            #expect(try await daemon.ask(.verify) == .differences([]))
+        }
     }
 
     @Test func aBadConfigurationLaterChangesNothing() async throws {
@@ -102,6 +131,24 @@ import Testing
             }
             #expect(await first.engine.stopped.isEmpty)
             #expect(try await first.ask(.verify) == .differences([]))
+        }
+    }
+
+    @Test func aSecondDaemonTakesOver() async throws {
+        var first = try TestDaemon()
+        first.options.onExit = .removeAll
+        try await first.whileRunning { first async throws in
+            var second = try TestDaemon(in: first.directory)
+            second.options.engine.takesOver = true
+            try await second.whileRunning { second async throws in
+                // At first it is the other one that answers.
+                for _ in 0..<500 where await !second.engine.isStarted {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                #expect(await second.engine.isStarted)
+                #expect(await first.engine.stopped == [.keepPinned], "whatever its own flags say")
+                _ = try await second.status()
+            }
         }
     }
 

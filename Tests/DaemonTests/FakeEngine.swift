@@ -17,6 +17,11 @@ actor FakeEngine: DataplaneEngine {
     func fail(with error: EngineError?) { failure = error }
     func differ(_ differences: [Difference]) { self.differences = differences }
 
+    private(set) var isAdopting = false
+    func adopt() { isAdopting = true }
+
+    func findsEarlierRun() async throws(EngineError) -> Bool { isAdopting }
+
     func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
         if let failure { throw failure }
         enrolled = Dictionary(uniqueKeysWithValues: workloads.map { ($0.id, $0) })
@@ -96,6 +101,8 @@ final class FakeSource: ConfigurationSource {
     func put(_ step: Step) { supply.yield(step) }
 
     func start() async throws(ConfigurationError) -> ConfigurationUpdate { try first.get() }
+
+    func begin() throws(ConfigurationError) { supply.yield(first) }
 
     func next() async throws(ConfigurationError) -> ConfigurationUpdate? {
         for await step in steps { return try step.get() }

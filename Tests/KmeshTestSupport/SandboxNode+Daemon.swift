@@ -1,6 +1,7 @@
 /// The daemon of a sandbox node: ended, started again and asked how it is.
 public import Foundation
 internal import Glibc
+public import KmeshKit
 
 extension SandboxNode {
     public var meshFile: String { "\(directory)/mesh.yaml" }
@@ -17,19 +18,27 @@ extension SandboxNode {
         return object.merging(engine.map { ("engine.\($0)", $1) }) { $1 }.mapValues { "\($0)" }
     }
 
+    /// The status of the daemon that runs; `nil` when it does not answer.
+    public func daemonStatus() -> DaemonStatus? {
+        let client = AdminClient(path: "\(directory)/kmesh.sock", timeout: 10)
+        guard case .status(let status) = try? client.ask(.status).response else { return nil }
+        return status
+    }
+
     /// Ends the daemon with a signal and waits until it is gone.
     public func endDaemon(_ signal: Int32) throws {
         guard let pid = try Int32(status()["pid"] ?? "") else {
             throw Failure(description: "no daemon to end")
         }
         kill(pid, signal)
-        try wait(for: "the daemon's end") { kill(pid, 0) != 0 || isZombie(pid) }
+        try wait(for: "the daemon's end") { hasEnded(pid) }
     }
 
-    /// Starts a daemon as the sandbox did, with these arguments besides, and waits until it answers.
+    /// Starts a daemon as the sandbox did, with these arguments besides, and waits until its configuration is
+    /// in force.
     public func startDaemon(_ arguments: String...) throws -> Process {
         let process = try launchDaemon(arguments)
-        try wait(for: "the daemon's answer") { try control("status").status == 0 }
+        try wait(for: "the daemon's configuration") { daemonStatus()?.isConfigured == true }
         return process
     }
 
@@ -40,7 +49,7 @@ extension SandboxNode {
             ["10", BuiltProgram.built("kmesh-daemon").path] + daemonArguments + arguments)
     }
 
-    private var daemonArguments: [String] {
+    public var daemonArguments: [String] {
         [
             "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
             "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
@@ -75,6 +84,8 @@ extension SandboxNode {
             fields.first { $0.count > 2 && $0[2] == "cgroup2" }.map { String($0[1]) } ?? "/sys/fs/cgroup"
         return "\(mount)/kmesh-sandbox-\(name)"
     }
+
+    public func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }
 
     private func isZombie(_ pid: Int32) -> Bool {
         let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""

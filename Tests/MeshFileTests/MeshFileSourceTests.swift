@@ -273,6 +273,41 @@ func nextFailure(_ source: MeshFileSource) async throws -> MeshFileError {
         #expect(try await MeshFileSource.open(path).first.objectCount == 1)
     }
 
+    @Test func whatIsNotGoodYetIsWatched() async throws {
+        let file = "\(path)/later/a.yaml"
+        let source = try MeshFileSource.watch(file)
+        defer { source.close() }
+        #expect(try await nextFailure(source).description.contains("\(file): cannot be read"))
+        source.reload()
+        #expect(try await nextFailure(source).description.contains("\(file): cannot be read"))
+        try Files.makeDirectories("\(path)/later")
+        try folder.write("a.yaml", "- [")
+        _ = unsafe rename("\(path)/a.yaml", file)
+        #expect(try await nextFailure(source).path == file)
+        try folder.write("later/a.yaml", manifest("a", "172.16.0.1"))
+        #expect(names(try await nextUpdate(source)) == ["+Service default/a.default.svc.cluster.local"])
+        try folder.write("later/a.yaml", manifest("b", "172.16.0.2"))
+        #expect(names(try await nextUpdate(source)).count == 2)
+    }
+
+    @Test func whatIsGoodAtOnceComesFirstAndWhole() async throws {
+        try folder.write("a.yaml", manifest("a", "172.16.0.1"))
+        try folder.write("b.yaml", manifest("b", "172.16.0.2"))
+        let source = try MeshFileSource.watch(path)
+        defer { source.close() }
+        #expect(names(try await nextUpdate(source)).count == 2)
+    }
+
+    @Test func aBadFileOfManyHoldsUpTheWhole() async throws {
+        try folder.write("a.yaml", manifest("a", "172.16.0.1"))
+        try folder.write("b.yaml", "- [")
+        let source = try MeshFileSource.watch(path)
+        defer { source.close() }
+        #expect(try await nextFailure(source).path == "\(path)/b.yaml")
+        try folder.write("b.yaml", manifest("b", "172.16.0.2"))
+        #expect(names(try await nextUpdate(source)).count == 2)
+    }
+
     @Test func manyQuickChangesLoseNothing() async throws {
         try folder.write("a.yaml", manifest("a", "172.16.0.1"))
         let (source, _) = try await MeshFileSource.open(path)

@@ -55,6 +55,8 @@ int kmesh_exec(const struct kmesh_program *program, enum kmesh_program_step *ste
 /* Waits for a child. Its exit code, or 128 + the signal that ended it; -2 when `wait` is 0 and it runs. */
 int kmesh_wait(int pidfd, int wait);
 
+/* For a process that is no child. */
+int kmesh_pidfd_open(int process);
 int kmesh_pidfd_send_signal(int pidfd, int number);
 
 /* A pipe that is closed on exec: reading end, writing end. */

@@ -10,6 +10,8 @@ public enum AdminRequest: Hashable, Sendable {
     case setEnforcing(Bool)
     case explain(AuthorizationQuestion)
     case trace(TraceRequest)
+    /// Ends the daemon, whose programs and maps stay, for another one that waits.
+    case handOver
 }
 
 /// A part of a dump.
@@ -41,6 +43,7 @@ extension AdminRequest {
                 "request": "trace", "pod": .string(request.pod.description),
                 "after": JSONValue(request.after),
             ]
+        case .handOver: ["request": "hand-over"]
         case .explain(let question):
             [
                 "request": "explain", "source": .string(question.source.description),
@@ -73,13 +76,14 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status", "authorization":
+        case "verify", "version", "status", "authorization", "hand-over":
             try reader.allow(["request"])
             self =
                 switch kind {
                 case "verify": .verify
                 case "version": .version
                 case "status": .status
+                case "hand-over": .handOver
                 default: .authorization
                 }
         case "set-enforcing":

@@ -10,6 +10,8 @@ public enum AdminResponse: Hashable, Sendable {
     case authorization(AuthorizationSnapshot)
     case explanation(AuthorizationExplanation)
     case trace(TraceReport)
+    /// The daemon of this process id ends.
+    case handingOver(pid: Int32)
     case error(AdminFailure)
 }
 
@@ -63,6 +65,7 @@ extension AdminResponse {
             writer.member("version", ["version": .string(report.version), "mode": .string(report.mode)])
         case .status(let status): writer.member("status", status.json)
         case .authorization(let snapshot): writer.member("authorization", snapshot.json)
+        case .handingOver(let pid): writer.member("handingOver", ["pid": JSONValue(pid)])
         case .explanation(let explanation): writer.member("explanation", explanation.json)
         case .trace(let report): writer.member("trace", report.json)
         case .error(let failure):
@@ -92,6 +95,7 @@ extension AdminResponse {
         case "status": self = .status(try DaemonStatus(json: reader.object("status")))
         case "authorization":
             self = .authorization(try AuthorizationSnapshot(json: reader.object("authorization")))
+        case "handingOver": self = .handingOver(pid: try reader.object("handingOver").integer("pid"))
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
         case "trace": self = .trace(try TraceReport(json: reader.object("trace")))

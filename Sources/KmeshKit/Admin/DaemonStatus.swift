@@ -8,6 +8,10 @@ public struct DaemonStatus: Hashable, Sendable {
     public var source: String
     /// Seconds since the start.
     public var uptime: UInt64
+    /// Whether it began with what an earlier run left in force.
+    public var adopted: Bool
+    /// Whether a configuration that it has read itself is in force. Until then what it adopted is.
+    public var isConfigured: Bool
     public var enrolled: UInt64
     /// Configurations that were applied, the first one included.
     public var updates: UInt64
@@ -26,7 +30,8 @@ public struct DaemonStatus: Hashable, Sendable {
 
     public init(
         version: String = KmeshVersion.current, mode: String, node: String, pid: Int32, source: String,
-        uptime: UInt64 = 0, enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
+        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = true,
+        enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
         recentRejections: [String] = [], badConfigurations: UInt64 = 0, lastConfigurationError: String? = nil,
         engine: EngineActivity = EngineActivity(), admin: AdminCounters = AdminCounters()
     ) {
@@ -36,6 +41,8 @@ public struct DaemonStatus: Hashable, Sendable {
         self.pid = pid
         self.source = source
         self.uptime = uptime
+        self.adopted = adopted
+        self.isConfigured = isConfigured
         self.enrolled = enrolled
         self.updates = updates
         self.rejected = rejected
@@ -49,7 +56,8 @@ public struct DaemonStatus: Hashable, Sendable {
     public var json: JSONValue {
         [
             "version": .string(version), "mode": .string(mode), "node": .string(node), "pid": JSONValue(pid),
-            "source": .string(source), "uptimeSeconds": JSONValue(uptime), "enrolled": JSONValue(enrolled),
+            "source": .string(source), "uptimeSeconds": JSONValue(uptime),
+            "adopted": .bool(adopted), "isConfigured": .bool(isConfigured), "enrolled": JSONValue(enrolled),
             "updates": JSONValue(updates), "rejected": JSONValue(rejected),
             "recentRejections": JSONValue(recentRejections),
             "badConfigurations": JSONValue(badConfigurations),
@@ -63,7 +71,8 @@ public struct DaemonStatus: Hashable, Sendable {
             version: try reader.string("version"), mode: try reader.string("mode"),
             node: try reader.string("node"),
             pid: try reader.integer("pid"), source: try reader.string("source"),
-            uptime: try reader.integer("uptimeSeconds"), enrolled: try reader.integer("enrolled"),
+            uptime: try reader.integer("uptimeSeconds"), adopted: try reader.bool("adopted"),
+            isConfigured: try reader.bool("isConfigured"), enrolled: try reader.integer("enrolled"),
             updates: try reader.integer("updates"), rejected: try reader.integer("rejected"),
             recentRejections: try reader.strings("recentRejections"),
             badConfigurations: try reader.integer("badConfigurations"),

@@ -139,7 +139,9 @@ extension DaemonStatus {
         var table = TextTable(["STATUS", ""])
         let facts = [
             ("version", version), ("mode", mode), ("node", node), ("pid", "\(pid)"), ("source", source),
-            ("uptime", "\(uptime)s"), ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
+            ("uptime", "\(uptime)s"), ("began with", adopted ? "what an earlier run left" : "nothing"),
+            ("configuration", isConfigured ? "in force" : "not yet; what an earlier run left is"),
+            ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
             ("resources refused", "\(rejected)"), ("bad configurations", "\(badConfigurations)"),
             ("map writes", "\(engine.writes)"), ("  of the latest update", "\(engine.latestWrites)"),
             ("  that wait", "\(engine.pendingWrites)\(engine.stall.map { " (\($0))" } ?? "")"),

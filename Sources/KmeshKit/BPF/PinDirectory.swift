@@ -34,6 +34,20 @@ public struct PinDirectory: Sendable {
         }
     }
 
+    /// Waits for the lock up to `limit`: the kernel lets go of a process's locks one after the other.
+    public func lock(waiting limit: Duration) async throws(BPFError) -> FileDescriptor {
+        let end = ContinuousClock.now + limit
+        while true {
+            do throws(BPFError) {
+                return try lock()
+            } catch {
+                guard case .failed(_, .busy) = error, ContinuousClock.now < end,
+                    (try? await Task.sleep(for: .milliseconds(20))) != nil
+                else { throw error }
+            }
+        }
+    }
+
     public var exists: Bool { Files.exists(path) }
 
     /// bpffs refuses names with a dot.

@@ -6,6 +6,10 @@ public protocol ConfigurationSource: Sendable {
     /// Reads the whole configuration for the first time. An error here ends the start.
     func start() async throws(ConfigurationError) -> ConfigurationUpdate
 
+    /// In the place of `start`, for who has something to go on with: begins to read and returns. `next` then
+    /// returns the whole configuration as the first one; until it is good, it throws what is wrong.
+    func begin() throws(ConfigurationError)
+
     /// Waits for the next change; `nil` once the task is cancelled. An error is thrown once for each reading
     /// that failed and leaves the configuration as it was; the source goes on, so the caller asks again.
     func next() async throws(ConfigurationError) -> ConfigurationUpdate?

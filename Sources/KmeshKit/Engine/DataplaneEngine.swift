@@ -5,6 +5,10 @@ public protocol DataplaneEngine: Actor {
     /// The resource types this engine wants, each with the code that applies it.
     nonisolated var handlers: [any ResourceHandler] { get }
 
+    /// Whether an earlier run left what `start` would go on with, and so steers already. An error is one that
+    /// `start` would end with. Changes nothing.
+    func findsEarlierRun() async throws(EngineError) -> Bool
+
     /// Loads and attaches programs, adopting state pinned by a previous run. Afterwards exactly `workloads`
     /// are enrolled: what a previous run left of others is withdrawn, and these are steered without a gap.
     /// Returns what could not be as the options ask for, in sentences for the log.

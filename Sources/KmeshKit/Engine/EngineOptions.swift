@@ -11,6 +11,8 @@ public struct EngineOptions: Hashable, Sendable {
     public var waypointMetadata: WaypointMetadata
     public var capacities: MapCapacities
     public var authorization = AuthorizationOptions()
+    /// Whether another daemon is about to end, and its pins are waited for.
+    public var takesOver = false
 
     public init(
         nodeName: String, bpfFileSystemPath: String = "/sys/fs/bpf", cgroupPath: String,

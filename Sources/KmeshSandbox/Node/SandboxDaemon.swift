@@ -40,7 +40,7 @@ struct SandboxDaemon {
             if let code = try child.exitCode() {
                 throw SandboxError("\(path) ended with code \(code):\n\(tail(of: paths.daemonLog))")
             }
-            return status() != nil
+            return status()?.isConfigured == true
         }
         guard isReady else {
             throw SandboxError(
