@@ -1,5 +1,6 @@
 /// Somebody changes maps and hooks beside the daemon: it finds that and repairs it, while traffic goes on.
 import AuthzXDP
+import BPFLoader
 import CKmeshABI
 import Foundation
 import Glibc
@@ -69,11 +70,21 @@ final class DriftTests {
         try sources.remove([source])
         let terms: BPFMap<AuthzTermKey, AuthzTermValue> = try open("km_authz_term", in: authorization)
         try terms.upsert([MapEntry(AuthzTermKey(blockID: 4242, bit: 0), AuthzTermValue(policyID: 1))])
+        try replaceProgram(of: steering.open("link_connect6"))
         // As `bpftool link detach` does, and as `rm` of a pin does.
         guard let connect = try steering.open("link_connect4") else { throw Errno.noEntry }
         try BPFLink(connect).detach()
         try steering.unpin("link_sendmsg6")
-        return 9
+        return 10
+    }
+
+    /// Puts a program into the hook's link that works over maps of its own, which are empty.
+    private func replaceProgram(of link: consuming FileDescriptor?) throws {
+        guard let link else { throw Errno.noEntry }
+        let object = try BPFObject(named: "dual")
+        try object.set(constants: kmesh_l4_settings(pass_without_endpoint: 0, metadata: 3, has_mptcp: 0))
+        try object.load()
+        try BPFLink(link).update(to: try object.program("kmesh_connect6"), at: "connect6")
     }
 
     @Test func whatSomebodyElseChangesIsRepaired() throws {
@@ -88,10 +99,11 @@ final class DriftTests {
         #expect(verified.status == 0, "\(verified.output)")
         try expectSteering("after")
         let status = try node.control("status").output
-        #expect(status.contains("drift repaired") && status.contains("hooks 2"), "\(status)")
+        #expect(status.contains("drift repaired") && status.contains("hooks 3"), "\(status)")
         let log = try String(contentsOfFile: "\(node.directory)/daemon.log", encoding: .utf8)
         for text in [
-            "drift in hooks, connect4", "drift in km_endpoint, default/", "drift in km_enrolled, pod ",
+            "drift in hooks, connect4", "drift in hooks, connect6: wanted our program",
+            "drift in km_endpoint, default/", "drift in km_enrolled, pod ",
             "drift in km_frontend, 10.96.9.99:99/TCP", "drift in km_authz_source, ",
         ] {
             #expect(log.contains(text), "\(text): \(log)")

@@ -180,6 +180,7 @@ struct Simulation {
             let isRight = passingOutcomes(of: reading.frontend, since: since).contains(reading.outcome)
             try #require(isRight, "a slow reader of \(reading.frontend) got \(reading.outcome); \(place)")
         }
+        try checkDrift(place)
         guard dataplane.pendingWrites == 0 else { return writes }
         firstOpen = meshes.count - 1
         try checkMaps(against: mesh, place)
@@ -189,6 +190,16 @@ struct Simulation {
             try #require(differences.isEmpty, "\(differences); \(place)")
         }
         return writes
+    }
+
+    /// Nobody else writes to the maps, so nothing is found, whatever waits or was refused.
+    private mutating func checkDrift(_ place: Comment) throws {
+        var pace = DriftPace()
+        (pace.wantedRound, pace.mapRound) = (1, 1)
+        for _ in 0..<3 {
+            let report = dataplane.repairDrift(pace)
+            try #require(report.texts.isEmpty && report.writes == 0, "\(report.texts); \(place)")
+        }
     }
 
     /// What a program may answer that reads while the mesh goes through those since `first`: the address may
