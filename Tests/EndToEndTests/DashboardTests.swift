@@ -54,7 +54,7 @@ final class DashboardTests {
         prometheus.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
         prometheus.arguments =
             [
-                "--net=\(node.nodeNamespace)", "python3", "\(SandboxNode.fixtures)/dashboards.py",
+                "--net=\(node.nodeNamespace)", "python3", "\(Self.root)/scripts/dashboards.py",
                 programs, "8",
             ] + ["mesh", "node"].map { "\(Self.root)/deploy/grafana/\($0).json" }
         prometheus.standardOutput = output

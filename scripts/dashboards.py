@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Lets Prometheus scrape a node, and asks it for what each panel of the dashboards shows.
 
 dashboards.py PROGRAMS SECONDS DASHBOARD.json...
@@ -6,6 +7,7 @@ Runs in the node's network namespace, with Debian's prometheus and promtool in P
 query: dashboard, panel, query, and how many series answered; and one with what promtool complains of in the metrics.
 """
 
+import contextlib
 import json
 import pathlib
 import re
@@ -47,11 +49,6 @@ def queries(dashboard):
             yield f"variable {variable['name']}", metric
 
 
-def scrape():
-    with urllib.request.urlopen(f"http://{TARGET}/metrics", timeout=10) as answer:
-        return answer.read()
-
-
 def wait_until_ready():
     for _ in range(200):
         try:
@@ -62,7 +59,9 @@ def wait_until_ready():
     raise SystemExit("Prometheus does not become ready")
 
 
-def main(programs, seconds, *dashboards):
+@contextlib.contextmanager
+def prometheus(programs):
+    """Scrapes the node every second."""
     with tempfile.TemporaryDirectory() as directory:
         config = pathlib.Path(directory, "prometheus.yml")
         config.write_text(
@@ -75,18 +74,24 @@ def main(programs, seconds, *dashboards):
                  f"--storage.tsdb.path={directory}/data"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             wait_until_ready()
-            time.sleep(float(seconds))
-            check = subprocess.run([f"{programs}/promtool", "check", "metrics"], input=scrape(), capture_output=True)
-            print(json.dumps({"promtool": (check.stdout + check.stderr).decode().strip(), "status": check.returncode}))
-            for path in dashboards:
-                dashboard = json.loads(pathlib.Path(path).read_text())
-                for panel, query in queries(dashboard):
-                    found = get("/api/v1/query", query=concrete(query))["result"]
-                    print(json.dumps({"dashboard": dashboard["title"], "panel": panel, "query": query,
-                                      "series": len(found)}))
+            yield
         finally:
             server.terminate()
             server.wait()
+
+
+def main(programs, seconds, *dashboards):
+    with prometheus(programs):
+        time.sleep(float(seconds))
+        with urllib.request.urlopen(f"http://{TARGET}/metrics", timeout=10) as page:
+            check = subprocess.run([f"{programs}/promtool", "check", "metrics"], input=page.read(), capture_output=True)
+        print(json.dumps({"promtool": (check.stdout + check.stderr).decode().strip(), "status": check.returncode}))
+        for path in dashboards:
+            dashboard = json.loads(pathlib.Path(path).read_text())
+            for panel, query in queries(dashboard):
+                found = get("/api/v1/query", query=concrete(query))["result"]
+                print(json.dumps({"dashboard": dashboard["title"], "panel": panel, "query": query,
+                                  "series": len(found)}))
 
 
 if __name__ == "__main__":
