@@ -50,7 +50,8 @@ let package = Package(
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
-        library("KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", logging]),
+        library(
+            "KmeshDaemon", ["AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "WaypointProxy", logging]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", arguments, logging]),
         program("kmesh-waypoint", ["KmeshKit", "MeshFile", "WaypointProxy", logging]),

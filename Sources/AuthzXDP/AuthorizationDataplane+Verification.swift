@@ -133,7 +133,7 @@ private struct ExpectedEntries {
 }
 
 /// Names for the people who read differences.
-struct EntryTexts {
+struct EntryTexts: Sendable {
     private let dataplane: AuthorizationDataplane
 
     init(of dataplane: AuthorizationDataplane) { self.dataplane = dataplane }
@@ -143,9 +143,15 @@ struct EntryTexts {
         return identity(value.identityID)
     }
 
-    private func identity(_ id: UInt32) -> String {
+    func identity(_ id: UInt32) -> String {
         dataplane.identities.name(of: id)?.principal ?? "unknown identity \(id)"
     }
+
+    func namespace(_ id: UInt32) -> String {
+        dataplane.identities.namespaceName(of: id) ?? "unknown namespace \(id)"
+    }
+
+    func workload(at address: IPAddress) -> String? { dataplane.workloadName(at: address) }
 
     func policy(_ id: UInt32) -> String {
         dataplane.numbers.name(of: id).map { "\($0)" } ?? "unknown policy \(id)"

@@ -67,6 +67,13 @@ int kmesh_bpf_map_delete(int map, const void *key)
 	return command(BPF_MAP_DELETE_ELEM, &attributes);
 }
 
+int kmesh_bpf_map_next_key(int map, const void *key, void *next)
+{
+	union bpf_attr attributes = { .map_fd = map, .key = pointer(key), .next_key = pointer(next) };
+
+	return command(BPF_MAP_GET_NEXT_KEY, &attributes);
+}
+
 static int batch(int number, union bpf_attr *attributes, __u32 *count)
 {
 	int result = command(number, attributes);

@@ -7,7 +7,7 @@ public actor DualEngine: DataplaneEngine {
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
     let options: EngineOptions
-    private let authorization: any AuthorizationEnforcer
+    let authorization: any AuthorizationEnforcer
     var running: Running?
     // Outside of `running`, as it cannot be copied.
     var traces: TraceLog?

@@ -6,14 +6,16 @@ internal import KmeshKit
 struct KernelState: Sendable {
     let l4Maps: L4Maps
     let enrolled: BPFMap<EnrolledKey, EnrolledValue>
+    let flows: FlowMaps
+    let reasons: BPFCounters
     let state: PinnedState
-    private let reasons: BPFCounters
     /// Held as long as this lives.
     private let lock: SharedDescriptor
     let programs: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
+    let socketKeys: BPFMapKeys
     private let maps: [MapMemory]
     /// What is to be pinned, by name.
     private let files: [String: SharedDescriptor]
@@ -42,10 +44,12 @@ struct KernelState: Sendable {
                 endpoints: try BPFMap(try object.map(KMESH_MAP_ENDPOINT), name: KMESH_MAP_ENDPOINT),
                 waypoints: try BPFMap(try object.map(KMESH_MAP_WAYPOINT), name: KMESH_MAP_WAYPOINT))
             enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
+            flows = try FlowMaps(of: object)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
             programs = try Self.programs(of: object)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
+            socketKeys = try BPFMapKeys(sockets, name: KMESH_MAP_METADATA)
             maps = try object.mapMemories()
             var files: [String: SharedDescriptor] = [:]
             for name in object.mapNames { files[name] = SharedDescriptor(try object.map(name)) }

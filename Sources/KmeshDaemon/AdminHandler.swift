@@ -7,6 +7,7 @@ struct AdminHandler: Sendable {
     let authorization: any AuthorizationEnforcer
     let enrollment: Enrollment
     let record: DaemonRecord
+    let loggers: Loggers
     let counters: @Sendable () -> AdminCounters
     /// Ends the daemon and leaves everything pinned; the answer is still sent.
     let handOver: @Sendable () -> Void
@@ -23,6 +24,13 @@ struct AdminHandler: Sendable {
         case .handOver: startHandOver()
         case .explain(let question): await explain(question)
         case .trace(let request): await trace(request)
+        case .maps(let query): await maps(query)
+        case .configuration:
+            .configuration(ResourceDump.sorted(await engine.configuration()).map(ResourceDump.init))
+        case .waypoints:
+            .waypoints(WaypointReport.all(await engine.snapshot(), await engine.configuration()))
+        case .loggers: .loggers(await loggers.all())
+        case .setLevel(let logger, let level): await setLevel(logger, level)
         case .version: .version(VersionReport(mode: engine.mode.rawValue))
         case .status:
             .status(

@@ -49,7 +49,9 @@ struct ConfigurationApplier: Sendable {
         var rejected: [RejectedResource] = []
         for handler in engine.handlers {
             guard let handler = handler as? any ResourceHandler<MeshResource> else { continue }
-            rejected += await handler.apply(update.changes)
+            rejected += await record.watchdog.watch("a configuration with \(update.changes.count) changes") {
+                await handler.apply(update.changes)
+            }
         }
         let isFirst = !record.isConfigured
         let isRepaired = record.applied(Set(update.changes.map(\.name)), rejecting: rejected)

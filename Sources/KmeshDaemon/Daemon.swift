@@ -1,23 +1,31 @@
 /// The daemon: brings a configuration source, an engine and the admin socket together until a signal ends it.
 public import KmeshKit
 internal import Logging
+internal import WaypointProxy
 
 public struct Daemon: Sendable {
     private let options: DaemonOptions
     private let engine: any DataplaneEngine
     private let authorization: any AuthorizationEnforcer
     private let source: any ConfigurationSource
+    private let loggers: Loggers
+    private let telemetry: (any TelemetrySwitches)?
     private let log = Logger(label: "daemon")
 
-    /// - Parameter authorization: the one that the engine was given.
+    /// - Parameters:
+    ///   - authorization: the one that the engine was given.
+    ///   - telemetry: `nil` for none that could be switched.
     public init(
         _ options: DaemonOptions, engine: any DataplaneEngine, authorization: any AuthorizationEnforcer,
-        source: any ConfigurationSource
+        source: any ConfigurationSource, loggers: Loggers = Loggers(),
+        telemetry: (any TelemetrySwitches)? = nil
     ) {
         self.options = options
         self.engine = engine
         self.authorization = authorization
         self.source = source
+        self.loggers = loggers
+        self.telemetry = telemetry
     }
 
     /// Runs until SIGTERM or SIGINT. An error before the engine starts leaves the kernel as it was.
@@ -29,13 +37,14 @@ public struct Daemon: Sendable {
         // First of all, so that a second daemon changes nothing.
         let lock = try await lockStateDirectory()
         let server = try openAdminServer()
+        let statusServer = try openStatusServer()
         let store = try await recoverEnrollments()
         let isAdopting = try await findEarlierRun()
         let first = isAdopting ? nil : try await readConfiguration()
         try await startEngine(enrolling: store.workloads)
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
-        let outcome = await serve(server, store, first, signals)
+        let outcome = await serve(server, statusServer, store, first, signals)
         let disposition = (try? outcome.get()) ?? options.onExit
         do throws(EngineError) {
             try await engine.stop(disposition)
@@ -49,29 +58,39 @@ public struct Daemon: Sendable {
 
     /// Returns how to leave when it was asked to end.
     private func serve(
-        _ server: AdminServer, _ store: EnrollmentStore, _ first: ConfigurationUpdate?,
+        _ server: AdminServer, _ statusServer: StatusServer?, _ store: EnrollmentStore,
+        _ first: ConfigurationUpdate?,
         _ signals: AsyncStream<ProcessSignal>
     ) async -> Result<StopDisposition, DaemonError> {
         let (takers, taker) = AsyncStream.makeStream(of: Void.self)
         do {
             let record = DaemonRecord(
-                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil)
+                options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil,
+                statusAddress: statusServer?.address)
             let configuration = ConfigurationApplier(engine, source, record)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
                 engine: engine, authorization: authorization, enrollment: enrollment, record: record,
-                counters: { server.counters }, handOver: { taker.yield() })
-            if let first { await configuration.apply(first) }
-            log.info(
-                "\(first == nil ? "took over what an earlier run left" : "ready")",
-                metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
+                loggers: loggers, counters: { server.counters }, handOver: { taker.yield() })
+            let status = StatusHandler(
+                options: options, engine: engine, authorization: authorization, telemetry: telemetry,
+                loggers: loggers, record: record)
             try await withThrowingDiscardingTaskGroup { group in
+                // Before the configuration is applied: that may take a while, and somebody may ask meanwhile.
+                if let statusServer {
+                    log.info("status server", metadata: ["address": "\(statusServer.address)"])
+                    group.addTask { await statusServer.run { await status.answer($0) } }
+                }
+                if let first { await configuration.apply(first) }
+                log.info(
+                    "\(first == nil ? "took over what an earlier run left" : "ready")",
+                    metadata: ["mode": "\(engine.mode.rawValue)", "socket": "\(server.path)"])
                 group.addTask { try await server.run { await admin.answer($0) } }
                 group.addTask {
                     if first == nil { await configuration.begin() }
                     await configuration.follow()
                 }
-                group.addTask { await tend() }
+                group.addTask { await tend(record.watchdog) }
                 group.addTask { try await heed(signals) }
                 group.addTask {
                     for await _ in takers { throw AskedToEnd(disposition: .keepPinned) }
@@ -90,8 +109,10 @@ public struct Daemon: Sendable {
     }
 
     /// Gives the engine its second, until the task is cancelled.
-    private func tend() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil { await engine.tend() }
+    private func tend(_ watchdog: Watchdog) async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            await watchdog.watch("tending to its maps and programs") { await engine.tend() }
+        }
     }
 
     /// Returns by an error, which ends the other parts too.
@@ -133,6 +154,18 @@ extension Daemon {
             return try AdminServer(path: options.adminSocket, limits: options.adminLimits)
         } catch {
             throw .admin(error)
+        }
+    }
+
+    private func openStatusServer() throws(DaemonError) -> StatusServer? {
+        guard let address = options.statusAddress else { return nil }
+        var limits = StatusServer.Limits()
+        // Large maps take their time.
+        limits.thought = options.adminLimits.answer
+        do throws(Errno) {
+            return try StatusServer(address, limits: limits)
+        } catch {
+            throw .statusAddressUnusable(address, error)
         }
     }
 

@@ -11,6 +11,7 @@ public enum DaemonError: Error, Hashable, Sendable {
     case enrollment(EnrollmentError)
     case admin(AdminError)
     case signalsUnavailable(Errno)
+    case statusAddressUnusable(SocketAddress, Errno)
 }
 
 extension DaemonError: CustomStringConvertible {
@@ -30,6 +31,9 @@ extension DaemonError: CustomStringConvertible {
         case .engine(let error): "\(error)"
         case .enrollment(let error): "\(error)"
         case .admin(let error): "\(error)"
+        case .statusAddressUnusable(let address, let errno):
+            "cannot listen at \(address) for the status server: \(errno); "
+                + "give another --status-address, or off"
         case .signalsUnavailable(let errno): "cannot wait for signals: \(errno)"
         }
     }

@@ -12,6 +12,10 @@ public struct DaemonOptions: Sendable {
     public var adminSocket: String
     public var stateDirectory: String
     public var adminLimits = AdminServer.Limits()
+    /// Where the status server listens, a loopback address; nil: nowhere.
+    public var statusAddress: SocketAddress?
+    /// How long the engine may work on one thing before it counts as stuck.
+    public var patience = Duration.seconds(30)
 
     public init(
         mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String,

@@ -5,6 +5,7 @@ internal import Synchronization
 final class DaemonRecord: Sendable {
     private struct State {
         var updates: UInt64 = 0
+        var isConfigured = false
         var rejected: UInt64 = 0
         /// Without those whose resource has come again since.
         var recentRejections: [RejectedResource] = []
@@ -15,20 +16,28 @@ final class DaemonRecord: Sendable {
     private let state = Mutex(State())
     private let start = ContinuousClock.now
     private let options: DaemonOptions
+    /// Where the status server listens.
+    private let statusAddress: SocketAddress?
+    let watchdog: Watchdog
     private let source: String
     private let mode: String
     private let isAdopted: Bool
 
     /// - Parameter isAdopted: whether this run began with what an earlier one left.
-    init(_ options: DaemonOptions, mode: String, source: String, isAdopted: Bool) {
+    init(
+        _ options: DaemonOptions, mode: String, source: String, isAdopted: Bool,
+        statusAddress: SocketAddress? = nil
+    ) {
         self.options = options
+        self.statusAddress = statusAddress
+        watchdog = Watchdog(patience: options.patience)
         self.mode = mode
         self.source = source
         self.isAdopted = isAdopted
     }
 
     /// Whether the first configuration of this run is in force.
-    var isConfigured: Bool { state.withLock { $0.updates > 0 } }
+    var isConfigured: Bool { state.withLock { $0.isConfigured } }
 
     /// Waits for the first configuration, while none was refused; whether it is in force then.
     func awaitConfiguration(_ limit: Duration) async -> Bool {
@@ -45,6 +54,7 @@ final class DaemonRecord: Sendable {
     func applied(_ resources: Set<MeshResourceName>, rejecting rejected: [RejectedResource]) -> Bool {
         state.withLock { state in
             state.updates += 1
+            state.isConfigured = true
             state.rejected += UInt64(rejected.count)
             let waiting = state.recentRejections.filter { !resources.contains($0.name) }
             state.recentRejections = (waiting + rejected).suffix(DaemonStatus.recentLimit)
@@ -65,7 +75,8 @@ final class DaemonRecord: Sendable {
             DaemonStatus(
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
-                adopted: isAdopted, isConfigured: state.updates > 0, enrolled: UInt64(enrolled),
+                adopted: isAdopted, isConfigured: state.isConfigured,
+                statusAddress: statusAddress?.description, enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected,
                 recentRejections: state.recentRejections.map(\.description),
                 badConfigurations: state.badConfigurations,

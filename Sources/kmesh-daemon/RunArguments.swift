@@ -59,6 +59,9 @@ struct RunArguments: ParsableArguments {
     @Option(help: "The socket that kmeshctl talks to.")
     var adminSocket = AdminClient.defaultPath
 
+    @Option(help: "Where the status server listens: a loopback ADDRESS:PORT, or off.")
+    var statusAddress = StatusPlace.usual
+
     @Option(help: "Where the daemon keeps its lock and its list of enrolled pods.")
     var stateDir = "/run/kmesh"
 
@@ -78,6 +81,7 @@ struct RunArguments: ParsableArguments {
     var maxWaypoints = MapCapacities().waypoints
 
     func validate() throws {
+        try statusAddress.validate()
         if authzHook == .socketLookup, authzDeny == .drop {
             throw ValidationError(
                 "--authz-deny=drop needs --authz-hook=xdp: sk-lookup lets the kernel answer with a reset"
@@ -113,10 +117,12 @@ struct RunArguments: ParsableArguments {
             hook: authzHook, denial: authzDeny, defaultVerdict: authzDefault,
             letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
         engine.takesOver = takeover
-        return DaemonOptions(
+        var options = DaemonOptions(
             mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,
             stateDirectory: stateDir)
+        options.statusAddress = statusAddress.address
+        return options
     }
 }
 

@@ -17,14 +17,16 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var arguments: RunArguments
 
     func run() async throws {
-        LogLevels(arguments.logLevel).install()
+        let levels = LogLevels(arguments.logLevel)
+        levels.install()
         do {
             let options = try arguments.options()
             // Made before anything is touched: an engine that is not in this build ends the start here.
             let authorization = EngineFactory.authorization(options.engine)
             let engine = try EngineFactory.make(options.mode, options.engine, authorization)
             let daemon = Daemon(
-                options, engine: engine, authorization: authorization, source: SourceFactory.make(options))
+                options, engine: engine, authorization: authorization, source: SourceFactory.make(options),
+                loggers: Loggers(levels, others: [VerdictLog.name: VerdictLog(engine, levels)]))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {
             StandardError.write("kmesh-daemon: \(error)")

@@ -4,7 +4,12 @@ public import KmeshKit
 
 struct EnrollCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "enroll", abstract: "Steers the traffic of a pod from now on.")
+        commandName: "enroll", abstract: "Steers the traffic of a pod from now on.",
+        discussion: """
+            Examples:
+              kmeshctl enroll --pod shop/client --pid 4711
+              kmeshctl enroll --pod shop/client --netns /run/netns/client --address 10.244.0.7
+            """)
 
     @Option(help: "The pod, as namespace/name.")
     var pod: PodName
@@ -28,6 +33,7 @@ struct EnrollCommand: ParsableCommand {
         help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
     var address: [IPAddress] = []
 
+    @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions
 
     func validate() throws {
@@ -40,10 +46,13 @@ struct EnrollCommand: ParsableCommand {
         let request = EnrollmentRequest(
             pod: pod, uid: uid, networkNamespacePath: path, interface: interface, addresses: address,
             cgroupPath: cgroup)
-        guard case .enrolled(let workload) = try daemon.ask(.enroll(request)).response else {
+        let answer = try daemon.ask(.enroll(request))
+        guard case .enrolled(let workload) = answer.response, let value = answer.json["enrolled"] else {
             try daemon.failUnexpected()
         }
-        print("enrolled \(workload.pod) (\(workload.addresses.map(\.description).joined(separator: ", ")))")
+        format.write(value) {
+            "enrolled \(workload.pod) (\(workload.addresses.map(\.description).joined(separator: ", ")))\n"
+        }
     }
 
     private func networkNamespacePath() throws -> String {
@@ -57,7 +66,12 @@ struct EnrollCommand: ParsableCommand {
 
 struct WithdrawCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "withdraw", abstract: "Leaves the new connections of a pod alone again.")
+        commandName: "withdraw", abstract: "Leaves the new connections of a pod alone again.",
+        discussion: """
+            Examples:
+              kmeshctl withdraw --pod shop/client
+              kmeshctl withdraw --uid 5f0c2d1e-6a53-4c8b-9d0a-1f6b7a3f8c11
+            """)
 
     @Option(help: "The pod, as namespace/name.")
     var pod: PodName?
@@ -65,6 +79,7 @@ struct WithdrawCommand: ParsableCommand {
     @Option(help: "The pod's uid, instead of its name.")
     var uid: String?
 
+    @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions
 
     func validate() throws {
@@ -74,10 +89,11 @@ struct WithdrawCommand: ParsableCommand {
     func run() throws {
         let request = uid.map { WithdrawalRequest.id(LocalWorkload.ID($0)) } ?? pod.map(WithdrawalRequest.pod)
         guard let request else { return }
-        guard case .withdrawn(let workloads) = try daemon.ask(.withdraw(request)).response else {
+        let answer = try daemon.ask(.withdraw(request))
+        guard case .withdrawn(let workloads) = answer.response, let value = answer.json["withdrawn"] else {
             try daemon.failUnexpected()
         }
-        for workload in workloads { print("withdrew \(workload.pod)") }
+        format.write(value) { workloads.map { "withdrew \($0.pod)\n" }.joined() }
     }
 }
 

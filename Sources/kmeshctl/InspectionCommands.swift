@@ -5,14 +5,24 @@ import KmeshKit
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Compares the kernel's maps with the wanted state. Exits with 1 when they differ.")
+        abstract: "Compares the kernel's maps with the wanted state. Exits with 1 when they differ.",
+        discussion: """
+            Names each entry that is missing, different, damaged or should not be there. Exits with 0 when \
+            there is none, with 1 when there are some, and with 2 when it cannot tell.
+
+            Examples:
+              kmeshctl verify
+              kmeshctl verify -o json
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions
 
     func run() throws {
-        let answer = try daemon.ask(.verify)
-        guard case .differences(let differences) = answer.response else { try daemon.failUnexpected() }
+        let answer = try daemon.ask(.verify, failure: .undecided)
+        guard case .differences(let differences) = answer.response else {
+            try daemon.failUnexpected(.undecided)
+        }
         format.write(answer.json) {
             guard !differences.isEmpty else { return "the kernel's maps are as wanted\n" }
             var table = TextTable(["MAP", "KEY", "WANTED", "FOUND"])
@@ -30,7 +40,12 @@ struct VerifyCommand: ParsableCommand {
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Prints how the daemon is: what it runs and what went wrong.")
+        commandName: "status", abstract: "Prints how the daemon is: what it runs and what went wrong.",
+        discussion: """
+            Examples:
+              kmeshctl status
+              kmeshctl status -o json
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions
@@ -46,7 +61,12 @@ struct StatusCommand: ParsableCommand {
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "version", abstract: "Prints the versions of this program and of the daemon.")
+        commandName: "version", abstract: "Prints the versions of this program and of the daemon.",
+        discussion: """
+            Examples:
+              kmeshctl version
+              kmeshctl version -o yaml
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions

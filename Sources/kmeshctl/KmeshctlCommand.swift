@@ -7,11 +7,19 @@ struct KmeshctlCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kmeshctl",
         abstract: "Asks the kmesh-daemon on this node.",
+        discussion: """
+            Exit codes: 0 when it is done. 1 when it could not be done; of verify, that the maps differ, \
+            and of authz explain, that the connection is denied. 2 when verify or authz explain cannot \
+            tell. 64 for a command line that is wrong. What went wrong stands on standard error, with \
+            the remedy.
+
+            -o json and -o yaml print for programs what -o table prints for people.
+            """,
         version: KmeshVersion.current,
         subcommands: [
-            EnrollCommand.self, WithdrawCommand.self, DumpCommand.self, VerifyCommand.self,
-            TraceCommand.self,
-            StatusCommand.self, AuthzCommand.self, VersionCommand.self,
+            StatusCommand.self, DumpCommand.self, VerifyCommand.self, TraceCommand.self,
+            WaypointCommand.self, AuthzCommand.self, EnrollCommand.self, WithdrawCommand.self,
+            LogCommand.self, VersionCommand.self,
         ])
 }
 
@@ -20,20 +28,23 @@ struct ConnectionOptions: ParsableArguments {
     @Option(help: "The daemon's socket.")
     var adminSocket = AdminClient.defaultPath
 
-    /// The daemon's answer. What went wrong is printed, and ends the program.
-    func ask(_ request: AdminRequest) throws -> (response: AdminResponse, json: JSONValue) {
+    /// The daemon's answer. What went wrong is printed, and ends the program with `failure`.
+    func ask(
+        _ request: AdminRequest, failure: ExitCode = .failure
+    ) throws -> (response: AdminResponse, json: JSONValue) {
         do {
             let answer = try AdminClient(path: adminSocket).ask(request)
             if case .error(let failure) = answer.response { throw AdminRefusal(message: failure.message) }
             return answer
         } catch {
-            try fail("\(error)")
+            try fail("\(error)", failure)
         }
     }
 
     /// For an answer that does not belong to the request.
-    func failUnexpected() throws -> Never {
-        try fail("the daemon at \(adminSocket) answered another request; it may be of another version")
+    func failUnexpected(_ failure: ExitCode = .failure) throws -> Never {
+        try fail(
+            "the daemon at \(adminSocket) answered another request; it may be of another version", failure)
     }
 }
 
@@ -42,9 +53,14 @@ private struct AdminRefusal: Error, CustomStringConvertible {
     var description: String { message }
 }
 
-func fail(_ message: String) throws -> Never {
+func fail(_ message: String, _ code: ExitCode = .failure) throws -> Never {
     StandardError.write("kmeshctl: \(message)")
-    throw ExitCode.failure
+    throw code
+}
+
+extension ExitCode {
+    /// Of a command that answers a question by its exit code: it cannot tell.
+    static let undecided = ExitCode(2)
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

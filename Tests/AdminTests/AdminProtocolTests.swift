@@ -1,3 +1,4 @@
+import Logging
 import Testing
 
 @testable import KmeshKit
@@ -44,6 +45,8 @@ import Testing
                 pod: PodName(namespace: "a", name: "b"), uid: "u", networkNamespacePath: "/p",
                 interface: "net1",
                 addresses: [IPAddress(v4: 5)], cgroupPath: "/c")),
+        .configuration, .waypoints, .loggers, .setLevel(logger: "config", level: "debug"),
+        .maps(MapQuery()), .maps(MapQuery(["km_slot", "x"], limit: nil)), .maps(MapQuery([], limit: 0)),
     ])
     func requestsTravel(request: AdminRequest) throws {
         #expect(try AdminRequest(json: JSONValue(parsing: request.json.serialized())) == request)
@@ -73,6 +76,17 @@ import Testing
                         sequence: 4, time: "t", command: "?", process: 0, transport: nil,
                         dialed: SocketAddress(IPAddress(v4: 1), 0), reason: 4_000_000),
                 ], last: 4, missed: 5, lost: 6)), .handingOver(pid: 4711), .error(.busy, "later"),
+        .maps([
+            MapDump(
+                "km_slot", rows: [.init(["id": 1], ["endpoint": "a b"]), .init(["id": 2], nil)], count: 7,
+                note: "n"),
+            MapDump("km_peer", rows: [], count: nil),
+        ]),
+        .configuration([ResourceDump(.node(Node(name: "n", region: "r")))]),
+        .waypoints([
+            WaypointReport(waypoint: "a/b:1", isInForce: true, instances: ["10.0.0.1:1"], targets: ["x"])
+        ]),
+        .loggers([LoggerLevel(name: "default", level: .notice)]),
     ])
     func responsesTravel(response: AdminResponse) throws {
         #expect(try AdminResponse(json: JSONValue(parsing: response.serialized())) == response)
@@ -95,6 +109,12 @@ import Testing
         ("{}", "request.request: wanted a string, found nothing"),
         ("{\"request\":\"reboot\"}", "request.request: \"reboot\" is not a request of this daemon"),
         ("{\"request\":\"verify\",\"force\":true}", "request.force: no such member"),
+        ("{\"request\":\"loggers\",\"name\":1}", "request.name: no such member"),
+        (
+            "{\"request\":\"maps\",\"names\":[],\"limit\":-1}",
+            "request.limit: wanted a number that is not negative"
+        ),
+        ("{\"request\":\"maps\"}", "request.names: wanted an array of strings, found nothing"),
         ("{\"request\":\"withdraw\"}", "request.pod: wanted a string, found nothing"),
         ("{\"request\":\"withdraw\",\"pod\":\"a\"}", "request.pod: \"a\" is not namespace/name"),
         ("{\"request\":\"dump\",\"sections\":[\"x\"]}", "request.sections: \"x\" cannot be dumped"),

@@ -6,49 +6,6 @@ import Testing
 
 /// `kmeshctl` as people run it, against a daemon with a fake engine.
 @Suite struct CommandLineTests {
-    struct Outcome: Sendable {
-        let status: Int32
-        let output: String
-        let errors: String
-    }
-
-    /// Runs the program that was built beside the tests; `nil`, with the reason printed, when there is none.
-    private func kmeshctl(
-        _ daemon: TestDaemon, _ arguments: [String], as user: [String] = []
-    ) async throws -> Outcome? {
-        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let built = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("kmeshctl")
-        // Other users may not reach the build directory.
-        let program = "\(daemon.directory.path)/kmeshctl"
-        guard Files.exists(built.path) else {
-            print("skipped: \(built.path) is not built")
-            return nil
-        }
-        if !Files.exists(program) { try FileManager.default.copyItem(atPath: built.path, toPath: program) }
-        let command = user + [program] + arguments + ["--admin-socket", daemon.options.adminSocket]
-        return try await run(command)
-    }
-
-    private func run(_ command: [String]) async throws -> Outcome {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = command
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        // A handler, not waitUntilExit, which blocks one of the pool's threads.
-        let (exits, exit) = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = { exit.yield($0.terminationStatus) }
-        try process.run()
-        let texts = try await DedicatedThread.run("test-output") { () throws(Errno) in
-            [output, errors].map { pipe in
-                String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            }
-        }
-        for await status in exits { return Outcome(status: status, output: texts[0], errors: texts[1]) }
-        return Outcome(status: -1, output: texts[0], errors: texts[1])
-    }
-
     @Test func enrollsDumpsVerifiesAndWithdraws() async throws {
         guard let namespace = try await FreshNamespace.make() else { return }
         let daemon = try TestDaemon()
@@ -106,7 +63,7 @@ import Testing
             let denied = try await kmeshctl(daemon, ["authz", "explain", "10.0.0.3", "10.0.0.1", "80"])
             #expect(denied?.status == 1 && denied?.output.hasPrefix("DENY") == true)
             let unknown = try await kmeshctl(daemon, ["authz", "explain", "shop/nobody", "10.0.0.1", "80"])
-            #expect(unknown?.status == 1 && unknown?.errors.contains("no pod shop/nobody") == true)
+            #expect(unknown?.status == 2 && unknown?.errors.contains("no pod shop/nobody") == true)
             let wrong = try await kmeshctl(daemon, ["authz", "explain", "10.0.0", "10.0.0.1", "80"])
             #expect(wrong?.status == 64, "\(String(describing: wrong))")
         }

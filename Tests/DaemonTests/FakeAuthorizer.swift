@@ -55,6 +55,10 @@ actor FakeAuthorizer: AuthorizationEnforcer {
             trialDenials: [policy], kernelVerdict: "allow (allowed)")
     }
 
+    func configuration() async -> [MeshResource] { [] }
+
+    func dumpableMaps() async -> [DumpableMap] { [] }
+
     func verify() async throws -> [Difference] { [] }
 
     func abandon() async {}

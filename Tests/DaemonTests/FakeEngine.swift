@@ -13,7 +13,19 @@ actor FakeEngine: DataplaneEngine {
     private(set) var tendings = 0
     private var failure: EngineError?
     private var differences: [Difference] = []
+    private var resources: [MeshResource] = []
+    private var maps: [DumpableMap] = []
+    private var verifyFailure: EngineError?
+    /// While it is closed nobody comes back from tending.
+    nonisolated let tending = TestBarrier()
+    nonisolated let verifying = TestBarrier()
 
+    func have(_ resources: [MeshResource], _ maps: [DumpableMap]) {
+        (self.resources, self.maps) = (resources, maps)
+    }
+    func configuration() async -> [MeshResource] { resources }
+    func dumpableMaps() async -> [DumpableMap] { maps }
+    func failToVerify(with error: EngineError?) { verifyFailure = error }
     func fail(with error: EngineError?) { failure = error }
     func differ(_ differences: [Difference]) { self.differences = differences }
 
@@ -39,7 +51,10 @@ actor FakeEngine: DataplaneEngine {
         enrolled[id] = nil
     }
 
-    func tend() async { tendings += 1 }
+    func tend() async {
+        tendings += 1
+        await tending.pass()
+    }
 
     func activity() async -> EngineActivity { EngineActivity(applied: UInt64(recorder.applied.count)) }
 
@@ -47,7 +62,11 @@ actor FakeEngine: DataplaneEngine {
         EngineSnapshot(mode: mode, enrolled: Array(enrolled.values))
     }
 
-    func verify() async throws -> [Difference] { differences }
+    func verify() async throws -> [Difference] {
+        await verifying.pass()
+        if let verifyFailure { throw verifyFailure }
+        return differences
+    }
 
     func trace(_ request: TraceRequest) async throws(TraceError) -> TraceReport {
         guard enrolled.values.contains(where: { $0.pod == request.pod }) else {
@@ -64,11 +83,14 @@ actor FakeEngine: DataplaneEngine {
 /// Rejects workloads whose uid starts with `bad`.
 final class FakeHandler: ResourceHandler {
     private let batches = Mutex<[[ResourceChange<MeshResource>]]>([])
+    /// While it is closed nobody comes back from applying.
+    let applying = TestBarrier()
 
     var applied: [[ResourceChange<MeshResource>]] { batches.withLock { $0 } }
 
     func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
         batches.withLock { $0.append(changes) }
+        await applying.pass()
         return changes.compactMap { change in
             guard case .upsert(.workload(let workload)) = change, workload.uid.hasPrefix("bad") else {
                 return nil
@@ -110,4 +132,17 @@ final class FakeSource: ConfigurationSource {
     }
 
     func reload() { supply.yield(onReload) }
+}
+
+/// Holds tasks back while it is closed.
+final class TestBarrier: Sendable {
+    private let isClosed = Mutex(false)
+
+    func close() { isClosed.withLock { $0 = true } }
+    func open() { isClosed.withLock { $0 = false } }
+
+    /// Also ends when the task is cancelled.
+    func pass() async {
+        while isClosed.withLock({ $0 }), !Task.isCancelled { try? await Task.sleep(for: .milliseconds(2)) }
+    }
 }

@@ -12,6 +12,8 @@ struct TestDaemon {
     let authorizer = FakeAuthorizer()
     let source: FakeSource
     var options: DaemonOptions
+    var loggers = Loggers()
+    var telemetry: (any TelemetrySwitches)?
     let signals: AsyncStream<ProcessSignal>
     let send: AsyncStream<ProcessSignal>.Continuation
 
@@ -22,13 +24,16 @@ struct TestDaemon {
         options = DaemonOptions(
             engine: EngineOptions(nodeName: "node-1", cgroupPath: "/sys/fs/cgroup"), meshFile: source.name,
             adminSocket: "\(directory.path)/kmesh.sock", stateDirectory: directory.path)
+        options.statusAddress = SocketAddress("127.0.0.1:0")
         (signals, send) = AsyncStream.makeStream()
     }
 
     /// Runs until a signal that the test has sent.
     func run() async throws(DaemonError) {
-        try await Daemon(options, engine: engine, authorization: authorizer, source: source)
-            .run(signals: signals)
+        let daemon = Daemon(
+            options, engine: engine, authorization: authorizer, source: source, loggers: loggers,
+            telemetry: telemetry)
+        try await daemon.run(signals: signals)
     }
 
     /// Runs `body` beside the daemon, once it answers, and ends the daemon with SIGTERM.

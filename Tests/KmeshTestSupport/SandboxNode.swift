@@ -76,7 +76,9 @@ public final class SandboxNode: Sendable {
         }
     }
 
-    public func control(_ arguments: String...) throws -> BuiltProgram.Outcome {
+    public func control(_ arguments: String...) throws -> BuiltProgram.Outcome { try control(arguments) }
+
+    public func control(_ arguments: [String]) throws -> BuiltProgram.Outcome {
         try BuiltProgram.built("kmeshctl").run(arguments + ["--admin-socket", "\(directory)/kmesh.sock"])
     }
 

@@ -34,7 +34,8 @@ class Daemon:
         self._process = start(place, network.node, [
             RELEASE / "kmesh-daemon", "--mode", "dual-engine", "--mesh-file", mesh,
             "--bpf-fs-path", self._bpffs, "--cgroup2-path", self._cgroup, "--admin-socket", self._socket,
-            "--state-dir", place.directory / f"state-{name}", "--node-name", "bench", *arguments,
+            "--state-dir", place.directory / f"state-{name}", "--node-name", "bench",
+            "--status-address", "off", *arguments,
         ], log=self.log)
 
     def wait_for(self, service_address=None):

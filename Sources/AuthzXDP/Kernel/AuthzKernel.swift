@@ -14,8 +14,10 @@ struct AuthzKernel: Sendable {
     let question: SharedDescriptor
     let events: SharedDescriptor
     private let chain: SharedDescriptor
+    let chainSteps: BPFMapKeys
+    let pace: BPFMapKeys
     private let state: BPFMap<AuthzIDKey, AuthzSwitchValue>
-    private let reasons: BPFCounters
+    let reasons: BPFCounters
     private let memory: [MapMemory]
 
     init(_ options: EngineOptions) throws(BPFError) {
@@ -34,6 +36,9 @@ struct AuthzKernel: Sendable {
             open: SharedDescriptor(try object.program("\(name)_open")))
         question = SharedDescriptor(try object.program("kmesh_authz_ask"))
         chain = SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_CHAIN))
+        chainSteps = try BPFMapKeys(chain, name: KMESH_MAP_AUTHZ_CHAIN)
+        pace = try BPFMapKeys(
+            SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_PACE)), name: KMESH_MAP_AUTHZ_PACE)
         events = SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_EVENT))
         state = try BPFMap(try object.map(KMESH_MAP_AUTHZ_SWITCH), name: KMESH_MAP_AUTHZ_SWITCH)
         reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)

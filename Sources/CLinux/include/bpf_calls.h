@@ -23,6 +23,8 @@ int kmesh_bpf_map_of_maps_create(int inner);
 int kmesh_bpf_map_update(int map, const void *key, const void *value, __u64 flags);
 int kmesh_bpf_map_lookup(int map, const void *key, void *value);
 int kmesh_bpf_map_delete(int map, const void *key);
+/* The key after `key`, or the first one when that is 0. -ENOENT after the last one. */
+int kmesh_bpf_map_next_key(int map, const void *key, void *next);
 
 /* `count`: entries given; afterwards those that were done. */
 int kmesh_bpf_map_update_batch(int map, const void *keys, const void *values, __u32 *count);

@@ -12,6 +12,12 @@ public enum AdminRequest: Hashable, Sendable {
     case trace(TraceRequest)
     /// Ends the daemon, whose programs and maps stay, for another one that waits.
     case handOver
+    case maps(MapQuery)
+    /// As it was given.
+    case configuration
+    case waypoints
+    case loggers
+    case setLevel(logger: String, level: String)
 }
 
 /// A part of a dump.
@@ -49,6 +55,12 @@ extension AdminRequest {
                 "request": "explain", "source": .string(question.source.description),
                 "destination": .string(question.destination.description), "port": JSONValue(question.port),
             ]
+        case .maps(let query): .object([.init("request", "maps")] + query.members)
+        case .configuration: ["request": "configuration"]
+        case .waypoints: ["request": "waypoints"]
+        case .loggers: ["request": "loggers"]
+        case .setLevel(let logger, let level):
+            ["request": "set-level", "logger": .string(logger), "level": .string(level)]
         }
     }
 
@@ -76,16 +88,18 @@ extension AdminRequest {
         case "dump":
             try reader.allow(["request", "sections"])
             self = .dump(try reader.dumpSections("sections"))
-        case "verify", "version", "status", "authorization", "hand-over":
-            try reader.allow(["request"])
-            self =
-                switch kind {
-                case "verify": .verify
-                case "version": .version
-                case "status": .status
-                case "hand-over": .handOver
-                default: .authorization
-                }
+        case "hand-over": self = try reader.plain(.handOver)
+        case "verify": self = try reader.plain(.verify)
+        case "version": self = try reader.plain(.version)
+        case "status": self = try reader.plain(.status)
+        case "authorization": self = try reader.plain(.authorization)
+        case "configuration": self = try reader.plain(.configuration)
+        case "waypoints": self = try reader.plain(.waypoints)
+        case "loggers": self = try reader.plain(.loggers)
+        case "maps": self = .maps(try MapQuery(json: reader))
+        case "set-level":
+            try reader.allow(["request", "logger", "level"])
+            self = .setLevel(logger: try reader.string("logger"), level: try reader.string("level"))
         case "set-enforcing":
             try reader.allow(["request", "enforcing"])
             self = .setEnforcing(try reader.bool("enforcing"))
@@ -113,6 +127,12 @@ extension JSONObjectReader {
         for member in members where !names.contains(member.name) {
             throw JSONShapeError(path: "\(path).\(member.name)", problem: "no such member")
         }
+    }
+
+    /// For a request without members of its own.
+    fileprivate func plain(_ request: AdminRequest) throws(JSONShapeError) -> AdminRequest {
+        try allow(["request"])
+        return request
     }
 
     fileprivate func podName(_ name: String) throws(JSONShapeError) -> PodName {

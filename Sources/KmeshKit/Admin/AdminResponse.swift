@@ -12,6 +12,10 @@ public enum AdminResponse: Hashable, Sendable {
     case trace(TraceReport)
     /// The daemon of this process id ends.
     case handingOver(pid: Int32)
+    case maps([MapDump])
+    case configuration([ResourceDump])
+    case waypoints([WaypointReport])
+    case loggers([LoggerLevel])
     case error(AdminFailure)
 }
 
@@ -68,6 +72,15 @@ extension AdminResponse {
         case .handingOver(let pid): writer.member("handingOver", ["pid": JSONValue(pid)])
         case .explanation(let explanation): writer.member("explanation", explanation.json)
         case .trace(let report): writer.member("trace", report.json)
+        case .maps(let maps):
+            writer.name("maps")
+            writer.beginArray()
+            for map in maps { map.write(into: &writer) }
+            writer.endArray()
+        case .configuration(let resources):
+            writer.member("configuration", .array(resources.map(\.json)))
+        case .waypoints(let reports): writer.member("waypoints", .array(reports.map(\.json)))
+        case .loggers(let levels): writer.member("loggers", .array(levels.map(\.json)))
         case .error(let failure):
             writer.member(
                 "error", ["code": .string(failure.code.rawValue), "message": .string(failure.message)])
@@ -99,6 +112,11 @@ extension AdminResponse {
         case "explanation":
             self = .explanation(try AuthorizationExplanation(json: reader.object("explanation")))
         case "trace": self = .trace(try TraceReport(json: reader.object("trace")))
+        case "maps": self = .maps(try reader.objects("maps", MapDump.init(json:)))
+        case "configuration":
+            self = .configuration(try reader.objects("configuration", ResourceDump.init(json:)))
+        case "waypoints": self = .waypoints(try reader.objects("waypoints", WaypointReport.init(json:)))
+        case "loggers": self = .loggers(try reader.objects("loggers", LoggerLevel.init(json:)))
         case "error":
             let failure = try reader.object("error")
             let code = AdminFailure.Code(rawValue: try failure.string("code")) ?? .failed

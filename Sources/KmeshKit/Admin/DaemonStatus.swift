@@ -12,6 +12,8 @@ public struct DaemonStatus: Hashable, Sendable {
     public var adopted: Bool
     /// Whether a configuration that it has read itself is in force. Until then what it adopted is.
     public var isConfigured: Bool
+    /// Where the status server listens.
+    public var statusAddress: String?
     public var enrolled: UInt64
     /// Configurations that were applied, the first one included.
     public var updates: UInt64
@@ -30,7 +32,7 @@ public struct DaemonStatus: Hashable, Sendable {
 
     public init(
         version: String = KmeshVersion.current, mode: String, node: String, pid: Int32, source: String,
-        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = true,
+        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = false, statusAddress: String? = nil,
         enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
         recentRejections: [String] = [], badConfigurations: UInt64 = 0, lastConfigurationError: String? = nil,
         engine: EngineActivity = EngineActivity(), admin: AdminCounters = AdminCounters()
@@ -43,6 +45,7 @@ public struct DaemonStatus: Hashable, Sendable {
         self.uptime = uptime
         self.adopted = adopted
         self.isConfigured = isConfigured
+        self.statusAddress = statusAddress
         self.enrolled = enrolled
         self.updates = updates
         self.rejected = rejected
@@ -57,7 +60,8 @@ public struct DaemonStatus: Hashable, Sendable {
         [
             "version": .string(version), "mode": .string(mode), "node": .string(node), "pid": JSONValue(pid),
             "source": .string(source), "uptimeSeconds": JSONValue(uptime),
-            "adopted": .bool(adopted), "isConfigured": .bool(isConfigured), "enrolled": JSONValue(enrolled),
+            "adopted": .bool(adopted), "isConfigured": .bool(isConfigured),
+            "statusAddress": JSONValue(statusAddress), "enrolled": JSONValue(enrolled),
             "updates": JSONValue(updates), "rejected": JSONValue(rejected),
             "recentRejections": JSONValue(recentRejections),
             "badConfigurations": JSONValue(badConfigurations),
@@ -72,7 +76,9 @@ public struct DaemonStatus: Hashable, Sendable {
             node: try reader.string("node"),
             pid: try reader.integer("pid"), source: try reader.string("source"),
             uptime: try reader.integer("uptimeSeconds"), adopted: try reader.bool("adopted"),
-            isConfigured: try reader.bool("isConfigured"), enrolled: try reader.integer("enrolled"),
+            isConfigured: try reader.bool("isConfigured"),
+            statusAddress: try reader.optionalString("statusAddress"),
+            enrolled: try reader.integer("enrolled"),
             updates: try reader.integer("updates"), rejected: try reader.integer("rejected"),
             recentRejections: try reader.strings("recentRejections"),
             badConfigurations: try reader.integer("badConfigurations"),

@@ -11,6 +11,12 @@ public struct JSONWriter: Sendable {
         self.indentation = indentation
     }
 
+    /// What was written since the last time, for whoever sends it on.
+    public mutating func takeBytes() -> [UInt8] {
+        defer { bytes.removeAll(keepingCapacity: true) }
+        return bytes
+    }
+
     public mutating func beginObject() { open(UInt8(ascii: "{")) }
     public mutating func endObject() { close(UInt8(ascii: "}")) }
     public mutating func beginArray() { open(UInt8(ascii: "[")) }

@@ -140,7 +140,11 @@ extension DaemonStatus {
         let facts = [
             ("version", version), ("mode", mode), ("node", node), ("pid", "\(pid)"), ("source", source),
             ("uptime", "\(uptime)s"), ("began with", adopted ? "what an earlier run left" : "nothing"),
-            ("configuration", isConfigured ? "in force" : "not yet; what an earlier run left is"),
+            (
+                "configuration",
+                isConfigured ? "in force" : "not yet" + (adopted ? "; what an earlier run left is" : "")
+            ),
+            ("status server", statusAddress.map { "http://\($0)/" } ?? "off"),
             ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),
             ("resources refused", "\(rejected)"), ("bad configurations", "\(badConfigurations)"),
             ("map writes", "\(engine.writes)"), ("  of the latest update", "\(engine.latestWrites)"),

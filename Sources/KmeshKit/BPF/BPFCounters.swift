@@ -4,7 +4,8 @@ internal import CLinux
 public final class BPFCounters: Sendable {
     private let descriptor: FileDescriptor
     private let name: String
-    private let cpuCount: Int
+    /// CPUs that could come, each with an element.
+    package let cpuCount: Int
 
     public init(_ descriptor: consuming FileDescriptor, name: String) throws(BPFError) {
         self.descriptor = descriptor

@@ -127,7 +127,7 @@ extension L4Dataplane {
 }
 
 /// Names of services and endpoints for the people who read differences.
-struct EntryTexts {
+struct EntryTexts: Sendable {
     private var ports: [UInt32: (service: ServiceKey, port: ServicePortState)] = [:]
 
     init(of dataplane: L4Dataplane) {
@@ -157,7 +157,7 @@ struct EntryTexts {
         return value.serviceID == 0 ? "the mark of an address" : "through \(waypoint(value.serviceID))"
     }
 
-    private func waypoint(_ id: UInt32) -> String {
+    func waypoint(_ id: UInt32) -> String {
         id == KMESH_WAYPOINT_MISSING ? "a waypoint that is not in force" : service(id)
     }
 

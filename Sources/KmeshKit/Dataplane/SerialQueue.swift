@@ -1,7 +1,7 @@
 /// Lets one asynchronous operation through at a time, in the order of arrival.
 internal import Synchronization
 
-final class SerialQueue: Sendable {
+package final class SerialQueue: Sendable {
     private struct State {
         var isTaken = false
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -9,8 +9,10 @@ final class SerialQueue: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Every `enter` needs one `leave`.
-    func enter() async {
+    package func enter() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 guard state.isTaken else {
@@ -24,7 +26,7 @@ final class SerialQueue: Sendable {
         }
     }
 
-    func leave() {
+    package func leave() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard !state.waiting.isEmpty else {
                 state.isTaken = false

@@ -25,6 +25,12 @@ public protocol AuthorizationEnforcer: Actor {
 
     func snapshot() async -> AuthorizationSnapshot
 
+    /// The policies as they were given, in no order.
+    func configuration() async -> [MeshResource]
+
+    /// All maps; none before the start.
+    func dumpableMaps() async -> [DumpableMap]
+
     /// What would happen to a connection, and why.
     func explain(
         _ question: AuthorizationQuestion

@@ -29,6 +29,12 @@ public protocol DataplaneEngine: Actor {
     /// What is in force now, read from the kernel.
     func snapshot() async -> EngineSnapshot
 
+    /// The configuration as it was given, as far as the engine keeps it, in no order.
+    func configuration() async -> [MeshResource]
+
+    /// All maps, authorization's included; none before the start.
+    func dumpableMaps() async -> [DumpableMap]
+
     /// Compares the kernel's maps with the wanted state. Empty when they agree.
     func verify() async throws -> [Difference]
 

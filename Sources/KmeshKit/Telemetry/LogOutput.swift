@@ -16,6 +16,7 @@ public struct LogOutput: LogHandler {
         self.label = label
         self.levels = levels
         self.write = write
+        levels.register(label)
     }
 
     /// Set for all loggers of this label: levels belong to labels, so that they can be changed at run time.
@@ -46,6 +47,7 @@ public final class LogLevels: Sendable {
     private struct State {
         var standard: Logger.Level
         var byLabel: [String: Logger.Level] = [:]
+        var labels: Set<String> = []
     }
 
     private let state: Mutex<State>
@@ -66,8 +68,20 @@ public final class LogLevels: Sendable {
     /// Those that were set for one label.
     public var own: [String: Logger.Level] { state.withLock { $0.byLabel } }
 
+    /// Of all loggers that were made, sorted.
+    public var labels: [String] { state.withLock { $0.labels.sorted() } }
+
+    func register(_ label: String) { state.withLock { _ = $0.labels.insert(label) } }
+
+    public func setStandard(_ level: Logger.Level) { state.withLock { $0.standard = level } }
+
     /// Gives every logger this level.
-    public func setAll(_ level: Logger.Level) { state.withLock { $0 = State(standard: level) } }
+    public func setAll(_ level: Logger.Level) {
+        state.withLock { state in
+            state.standard = level
+            state.byLabel = [:]
+        }
+    }
 
     /// Makes every handler created from now on by swift-log one of ours. Once in a process.
     public func install() {

@@ -10,6 +10,8 @@ final class StatusLoop {
     private var connections: [UInt64: StatusConnection] = [:]
     private var numbers: [Int32: UInt64] = [:]
     private var last: UInt64 = 0
+    /// Requests that the handler has not answered, also those whose connection is gone.
+    private var unanswered = 0
     private let fields: Slab<HeaderField>
     /// Out of descriptors: nobody is accepted until then.
     private var pausedUntil: ContinuousClock.Instant?
@@ -53,7 +55,7 @@ final class StatusLoop {
         if stopTime == nil {
             stopTime = end
             try? epoll.change(server.listener.number, [])
-            for (number, connection) in connections where connection.state == .reading { close(number) }
+            for (number, connection) in connections where connection.isIdle { close(number) }
         }
         for (_, connection) in connections { connection.deadline = min(connection.deadline, end) }
         return connections.isEmpty
@@ -108,12 +110,14 @@ final class StatusLoop {
         }
     }
 
-    /// The oldest connection that has not asked yet goes first.
+    /// The oldest connection that has not asked yet, or has its answer, goes first; then one whose answer
+    /// nobody has yet.
     private func makeRoom() -> Bool {
         guard connections.count >= server.limits.connections else { return true }
-        let silent = connections.lazy.filter { $0.value.state == .reading }.map(\.key).min()
-        guard let silent else { return false }
-        close(silent)
+        let silent = connections.lazy.filter { $0.value.isIdle }.map(\.key).min()
+        let waiting = connections.lazy.filter { $0.value.state == .waiting }.map(\.key).min()
+        guard let leaving = silent ?? waiting else { return false }
+        close(leaving)
         return true
     }
 
@@ -124,35 +128,48 @@ final class StatusLoop {
         // Whoever goes away while the answer is made needs none.
         case .waiting: close(number)
         case .writing: write(number, connection)
+        case .lingering: if connection.discard() { close(number) }
         }
     }
 
     private func read(_ number: UInt64, _ connection: StatusConnection) {
-        switch connection.read(limits: server.limits.head, fields: fields) {
+        switch connection.read(limits: server.limits, fields: fields) {
         case .goesOn: break
         case .ended: close(number)
-        case .refused(let status):
-            connection.begin(StatusResponse(status, "bad request\n"))
-            write(number, connection)
+        case .refused(let status, let sentence): answer(number, StatusResponse(status, "\(sentence)\n"))
         case .complete(let request):
+            guard unanswered < server.limits.connections else {
+                return answer(
+                    number, StatusResponse(503, "\(unanswered) requests are under way; try again\n"))
+            }
+            unanswered += 1
             connection.state = .waiting
-            connection.deadline = .now + server.limits.answer
+            connection.deadline = .now + server.limits.thought
             try? epoll.change(connection.socket.number, [])
             arrivals.yield(StatusExchange(connection: number, request: request))
         }
     }
 
+    private func answer(_ number: UInt64, _ response: StatusResponse) {
+        guard let connection = connections[number] else { return }
+        connection.begin(response)
+        write(number, connection)
+    }
+
     private func takeAnswers() {
         for (number, response) in mailbox.take() {
-            guard let connection = connections[number] else { continue }
-            connection.begin(response)
-            write(number, connection)
+            unanswered -= 1
+            answer(number, response)
         }
     }
 
     private func write(_ number: UInt64, _ connection: StatusConnection) {
         do throws(Errno) {
-            if try connection.write() { return close(number) }
+            if try connection.write() {
+                guard connection.hasUnread, stopTime == nil else { return close(number) }
+                connection.linger(until: .now + .seconds(1))
+                return try epoll.change(connection.socket.number, .input)
+            }
             connection.deadline = .now + server.limits.answer
             try epoll.change(connection.socket.number, .output)
         } catch {
@@ -163,94 +180,5 @@ final class StatusLoop {
     private func close(_ number: UInt64) {
         guard let connection = connections.removeValue(forKey: number) else { return }
         numbers[connection.socket.number] = nil
-    }
-}
-
-/// One connection: a request, an answer, the end.
-final class StatusConnection {
-    enum State { case reading, waiting, writing }
-
-    enum Reading {
-        case goesOn, ended
-        case refused(UInt16)
-        case complete(StatusRequest)
-    }
-
-    let socket: FileDescriptor
-    private let isLocal: Bool
-    var state = State.reading
-    var deadline: ContinuousClock.Instant
-    private var received: [UInt8] = []
-    private var request = StatusRequest(method: "GET", path: "/")
-    private var body: (any StatusBody)?
-    private var isChunked = false
-    private var output: [UInt8] = []
-    private var sent = 0
-
-    init(_ socket: consuming FileDescriptor, isLocal: Bool, deadline: ContinuousClock.Instant) {
-        self.socket = socket
-        self.isLocal = isLocal
-        self.deadline = deadline
-    }
-
-    func read(limits: HeadLimits, fields: borrowing Slab<HeaderField>) -> Reading {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            do throws(Errno) {
-                let count = try InternetSocket.receive(socket, into: &buffer)
-                if count == 0 { return .ended }
-                received += buffer[..<count]
-            } catch {
-                return error == .wouldBlock ? .goesOn : .ended
-            }
-            var head = RequestHead()
-            switch parseRequestHead(received.span, limits: limits, into: &head, fields: fields) {
-            case .incomplete: continue
-            case .refused(let refusal): return .refused(refusal.status)
-            case .complete:
-                request = StatusRequest(
-                    method: text(head.method), path: text(head.path), query: text(head.query),
-                    minorVersion: head.minorVersion, isLocal: isLocal)
-                return .complete(request)
-            }
-        }
-    }
-
-    private func text(_ range: ByteRange) -> String {
-        String(decoding: received[range.range], as: UTF8.self)
-    }
-
-    func begin(_ response: StatusResponse) {
-        state = .writing
-        isChunked = response.body.length == nil && request.minorVersion > 0
-        output = response.head(for: request, isChunked: isChunked)
-        sent = 0
-        body = request.method == "HEAD" ? nil : response.body
-    }
-
-    /// Sends what the socket takes; whether everything is sent.
-    func write() throws(Errno) -> Bool {
-        while true {
-            while sent < output.count {
-                do throws(Errno) {
-                    sent += try InternetSocket.send(socket, output, from: sent)
-                } catch let error where error == .wouldBlock {
-                    return false
-                }
-            }
-            guard body != nil else { return true }
-            sent = 0
-            if let piece = body?.next() {
-                output = isChunked ? chunk(piece) : piece
-            } else {
-                output = isChunked ? Array("0\r\n\r\n".utf8) : []
-                body = nil
-            }
-        }
-    }
-
-    private func chunk(_ piece: [UInt8]) -> [UInt8] {
-        // An empty chunk would be the last one.
-        piece.isEmpty ? [] : Array("\(String(piece.count, radix: 16))\r\n".utf8) + piece + Array("\r\n".utf8)
     }
 }

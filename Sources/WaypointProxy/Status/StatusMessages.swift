@@ -1,17 +1,25 @@
 /// Requests and responses of the status server.
 internal import KmeshKit
 
-struct StatusRequest: Sendable, Equatable {
-    var method: String
-    var path: String
+package struct StatusRequest: Sendable, Equatable {
+    package var method: String
+    package var path: String
     /// Without its question mark, as it was sent.
-    var query = ""
+    package var query = ""
     var minorVersion: UInt8 = 1
     /// Whether it comes from this machine, or this pod. Others may look, and change nothing.
-    var isLocal = true
+    package var isLocal = true
+    /// What the client calls this server, without a port.
+    package var host = ""
 
-    /// The value of `name=value` in the query.
-    func parameter(_ name: String) -> String? {
+    package init(method: String, path: String, query: String = "") {
+        (self.method, self.path, self.query) = (method, path, query)
+    }
+
+    package var isReading: Bool { method == "GET" || method == "HEAD" }
+
+    /// The value of `name=value` in the query, as it was sent.
+    package func parameter(_ name: String) -> String? {
         for pair in query.split(separator: "&") {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if halves[0] == name { return halves.count == 2 ? String(halves[1]) : "" }
@@ -20,20 +28,20 @@ struct StatusRequest: Sendable, Equatable {
     }
 }
 
-struct StatusResponse: Sendable {
-    var status: UInt16
-    var contentType = "text/plain; charset=utf-8"
+package struct StatusResponse: Sendable {
+    package var status: UInt16
+    package var contentType = "text/plain; charset=utf-8"
     /// For 405: the methods that there are.
-    var allow: String?
-    var body: any StatusBody
+    package var allow: String?
+    package var body: any StatusBody
 
-    init(_ status: UInt16, _ text: String) {
+    package init(_ status: UInt16, _ text: String) {
         self.status = status
         body = WholeBody(bytes: Array(text.utf8))
     }
 
-    init(_ contentType: String, _ body: any StatusBody) {
-        status = 200
+    package init(_ contentType: String, _ body: any StatusBody, status: UInt16 = 200) {
+        self.status = status
         self.contentType = contentType
         self.body = body
     }
@@ -53,26 +61,28 @@ struct StatusResponse: Sendable {
 
     private static let phrases: [UInt16: String] = [
         200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-        503: "Service Unavailable",
+        403: "Forbidden", 411: "Length Required", 413: "Content Too Large", 414: "URI Too Long",
+        431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented",
+        503: "Service Unavailable", 505: "HTTP Version Not Supported",
     ]
 }
 
 /// A body that is made piece by piece, as its reader takes it: a large one never exists whole.
-protocol StatusBody: Sendable {
+package protocol StatusBody: Sendable {
     /// Bytes, when that is known.
     var length: Int? { get }
     mutating func next() -> [UInt8]?
 }
 
-struct WholeBody: StatusBody {
+package struct WholeBody: StatusBody {
     var bytes: [UInt8]
     private var isTaken = false
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    package init(bytes: [UInt8]) { self.bytes = bytes }
 
-    var length: Int? { bytes.count }
+    package var length: Int? { bytes.count }
 
-    mutating func next() -> [UInt8]? {
+    package mutating func next() -> [UInt8]? {
         guard !isTaken else { return nil }
         isTaken = true
         return bytes

@@ -1,28 +1,38 @@
 /// Health, metrics and configuration over HTTP, on a thread of its own: no request of a client waits for one
-/// who looks. Each connection gets one answer.
-internal import KmeshKit
+/// who looks. Each connection gets one answer. The daemon has one too.
+package import KmeshKit
 internal import Synchronization
 
-final class StatusServer: Sendable {
+package final class StatusServer: Sendable {
     /// Bounds that hold for every client.
-    struct Limits: Sendable {
-        /// When one more comes, the oldest that has not asked yet goes; when there is none, the new one.
-        var connections = 64
+    package struct Limits: Sendable {
+        /// When one more comes, the oldest that has not asked yet goes, else the oldest that waits for its
+        /// answer, else the new one. Also of requests that are being answered, those whose client has left
+        /// included.
+        package var connections = 64
         var head = HeadLimits(line: 4096, head: 16_384, fields: 100)
+        /// Bytes of a request's body, which is read and means nothing.
+        package var body = 16_384
         /// From the connection to the whole request.
-        var request = Duration.seconds(5)
+        package var request = Duration.seconds(5)
+        /// From the whole request to the answer's beginning.
+        package var thought = Duration.seconds(10)
         /// For each piece of an answer.
-        var answer = Duration.seconds(10)
+        package var answer = Duration.seconds(10)
+
+        package init() {}
     }
 
-    let address: SocketAddress
+    package let address: SocketAddress
     private let wanted: SocketAddress
     let listener: FileDescriptor
     let limits: Limits
     private let mailbox: StatusMailbox
 
     /// Listens from now on; answers come from `run`.
-    init(_ wanted: SocketAddress, inherited: Int32? = nil, limits: Limits = Limits()) throws(Errno) {
+    package init(
+        _ wanted: SocketAddress, inherited: Int32? = nil, limits: Limits = Limits()
+    ) throws(Errno) {
         if let inherited {
             listener = FileDescriptor(owning: inherited)
         } else {
@@ -44,7 +54,7 @@ final class StatusServer: Sendable {
     func resume() { mailbox.setPaused(false) }
 
     /// Answers until the task is cancelled. Call it once.
-    func run(_ handler: @escaping @Sendable (StatusRequest) async -> StatusResponse) async {
+    package func run(_ handler: @escaping @Sendable (StatusRequest) async -> StatusResponse) async {
         let (exchanges, arrivals) = AsyncStream.makeStream(
             of: StatusExchange.self, bufferingPolicy: .bufferingOldest(limits.connections))
         let mailbox = mailbox

@@ -1,8 +1,6 @@
 /// Routes as people read them in a dump: in words, without what is not set.
-internal import KmeshKit
-
 extension RouteConfiguration {
-    var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("for", .string(key.description)),
             .init("hosts", .array(virtualHosts.map(\.json))),

@@ -1,20 +1,19 @@
 /// Policies as people read them in a dump: without what is not set.
-internal import KmeshKit
-
 extension AuthorizationPolicy {
-    var json: JSONValue {
+    package var json: JSONValue {
         var members: [JSONValue.Member] = [
             .init("name", .string("\(key.namespace)/\(key.name)")), .init("action", .string(action.rawValue)),
-            .init("targets", .array(targets.map { .string($0.text) })),
-            .init("rules", .array(rules.map(\.json))),
         ]
+        switch scope {
+        case .mesh: members.append(.init("scope", "mesh"))
+        case .namespace: members.append(.init("scope", "namespace"))
+        case .workloads: members.append(.init("scope", "workloads"))
+        case .targets(let targets):
+            members.append(.init("targets", .array(targets.map { .string($0.text) })))
+        }
+        members.append(.init("rules", .array(rules.map(\.json))))
         if isDryRun { members.append(.init("dryRun", JSONValue(true))) }
         return .object(members)
-    }
-
-    private var targets: [PolicyTarget] {
-        guard case .targets(let targets) = scope else { return [] }
-        return targets
     }
 }
 

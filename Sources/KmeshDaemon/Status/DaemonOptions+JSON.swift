@@ -1,0 +1,31 @@
+internal import KmeshKit
+
+/// What the daemon was started with, under the names of its flags.
+extension DaemonOptions {
+    var json: JSONValue {
+        let authorization = engine.authorization
+        let capacities = engine.capacities
+        let members: [JSONValue.Member] = [
+            .init("mode", .string(mode.rawValue)), .init("mesh-file", .string(meshFile)),
+            .init("allow-empty", .bool(allowsEmptyMesh)), .init("node-name", .string(engine.nodeName)),
+            .init("bpf-fs-path", .string(engine.bpfFileSystemPath)),
+            .init("cgroup2-path", .string(engine.cgroupPath)),
+            .init("no-endpoint", .string(engine.noEndpoint.rawValue)),
+            .init("waypoint-metadata", .string(engine.waypointMetadata.rawValue)),
+            .init("authz-hook", .string(authorization.hook.rawValue)),
+            .init("authz-deny", JSONValue(authorization.denial?.rawValue)),
+            .init("authz-default", .string(authorization.defaultVerdict.rawValue)),
+            .init("authz-probes", .string(authorization.letsProbesPass ? "pass" : "check")),
+            .init("authz-xdp-mode", .string(authorization.xdpMode.rawValue)),
+            .init("on-exit", .string(onExit == .keepPinned ? "keep" : "remove")),
+            .init("admin-socket", .string(adminSocket)), .init("state-dir", .string(stateDirectory)),
+            .init("status-address", .string(statusAddress?.description ?? "off")),
+            .init("max-frontends", JSONValue(capacities.frontends)),
+            .init("max-services", JSONValue(capacities.services)),
+            .init("max-endpoints", JSONValue(capacities.endpoints)),
+            .init("max-tables", JSONValue(capacities.tables)),
+            .init("max-waypoints", JSONValue(capacities.waypoints)),
+        ]
+        return .object(members)
+    }
+}
