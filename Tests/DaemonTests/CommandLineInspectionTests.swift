@@ -147,7 +147,8 @@ import Testing
             #expect(try await kmeshctl(daemon, ["verify"])?.status == 0)
             let status = try await kmeshctl(daemon, ["status"])
             let words = status?.output.split { $0 == " " || $0 == "\n" }.joined(separator: " ") ?? ""
-            #expect(words.contains("status server http://127.0.0.1:") && words.contains("configuration in force"))
+            #expect(
+                words.contains("status server http://127.0.0.1:") && words.contains("configuration in force"))
             let version = try await kmeshctl(daemon, ["version"])
             #expect(version?.output.contains("kmesh-daemon \(KmeshVersion.current) (dual-engine)") == true)
         }
