@@ -27,7 +27,7 @@ struct RunCommand: AsyncParsableCommand {
             let engine = try EngineFactory.make(options.mode, options.engine, authorization)
             let daemon = Daemon(
                 options, engine: engine, authorization: authorization, source: SourceFactory.make(options),
-                loggers: Loggers(levels),
+                loggers: Loggers(levels, others: [VerdictLog.name: VerdictLog(engine, levels)]),
                 observer: try ConnectionTelemetry(options.telemetry, engine: engine, options.engine))
             try await daemon.run(signals: ProcessSignal.stream())
         } catch {

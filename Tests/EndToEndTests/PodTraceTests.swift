@@ -118,6 +118,34 @@ final class PodTraceTests {
         #expect(try node.control("trace", "default/nobody", "--count", "0").status != 0)
     }
 
+    @Test func allPodsAreTracedIntoTheLog() throws {
+        let (client, web) = (try pod("client"), try pod("web-"))
+        #expect(try node.control("log", "--set", "bpf:debug").status == 0)
+        #expect(try node.control("log").output.contains("bpf"))
+        try node.wait(for: "all traces") { try tracedUntil(client) > second && tracedUntil(web) > second }
+        // Longer than an entry says it: the daemon renews it.
+        sleep(7)
+        try connect("client", "10.96.7.1", "80")
+        try connect(web.pod.name, "10.96.7.1", "99")
+        func log() throws -> String {
+            try String(contentsOfFile: "\(node.directory)/daemon.log", encoding: .utf8)
+        }
+        try node.wait(seconds: 10, for: "the lines") {
+            let lines = try log().split(separator: "\n").filter { $0.contains(" bpf: ") }
+            return lines.contains { $0.contains("steered") && $0.contains("\(client.pod)") }
+                && lines.contains { $0.contains("undeclared_port") && $0.contains("\(web.pod)") }
+        }
+        #expect(try node.control("verify").status == 0)
+        #expect(try node.status()["engine.drift"] == "0")
+
+        #expect(try node.control("log", "--set", "bpf:info").status == 0)
+        try node.wait(seconds: 10, for: "the end") { try tracedUntil(client) <= second }
+        let before = try log()
+        try connect("client", "10.96.7.1", "80")
+        sleep(2)
+        #expect(try log() == before)
+    }
+
     /// More than a client is shown, and than the kernel keeps: both are said.
     @Test func whatIsLostIsCounted() throws {
         let client = try pod("client")

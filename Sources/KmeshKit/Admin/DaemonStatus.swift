@@ -34,7 +34,7 @@ public struct DaemonStatus: Hashable, Sendable {
 
     public init(
         version: String = KmeshVersion.current, mode: String, node: String, pid: Int32, source: String,
-        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = true, statusAddress: String? = nil,
+        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = false, statusAddress: String? = nil,
         metricsAddress: String? = nil,
         enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
         recentRejections: [String] = [], badConfigurations: UInt64 = 0, lastConfigurationError: String? = nil,

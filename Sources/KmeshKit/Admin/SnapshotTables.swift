@@ -141,7 +141,10 @@ extension DaemonStatus {
         let facts = [
             ("version", version), ("mode", mode), ("node", node), ("pid", "\(pid)"), ("source", source),
             ("uptime", "\(uptime)s"), ("began with", adopted ? "what an earlier run left" : "nothing"),
-            ("configuration", isConfigured ? "in force" : "not yet; what an earlier run left is"),
+            (
+                "configuration",
+                isConfigured ? "in force" : "not yet" + (adopted ? "; what an earlier run left is" : "")
+            ),
             ("status server", statusAddress.map { "http://\($0)/" } ?? "off"),
             ("metrics", metricsAddress.map { "http://\($0)/metrics" } ?? "off"),
             ("enrolled pods", "\(enrolled)"), ("updates applied", "\(updates)"),

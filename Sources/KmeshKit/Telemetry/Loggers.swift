@@ -16,7 +16,9 @@ public struct Loggers: Sendable {
 
     /// Sorted by name, `default` first.
     public func all() async -> [LoggerLevel] {
-        var found = levels.labels.map { LoggerLevel(name: $0, level: levels[$0]) }
+        var found = levels.labels.filter { others[$0] == nil }.map {
+            LoggerLevel(name: $0, level: levels[$0])
+        }
         for (name, log) in others { found.append(LoggerLevel(name: name, level: await log.level())) }
         return [LoggerLevel(name: Self.everyone, level: levels.standard)] + found.sorted { $0.name < $1.name }
     }
