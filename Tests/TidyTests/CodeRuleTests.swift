@@ -15,6 +15,8 @@ private func isProgramOrLibrary(_ file: SourceFile) -> Bool { file.isSwift && fi
         ("Sources/DualEngine/A.swift", "internal import CLibBPF", 1),
         ("Sources/BPFLoader/A.swift", "internal import CLibBPF", 0),
         ("Sources/DualEngine/A.swift", "internal import KernelNativeEngine", 1),
+        ("Sources/KmeshDaemon/A.swift", "internal import WaypointProxy", 0),
+        ("Sources/kmeshctl/A.swift", "import WaypointProxy", 1),
         ("Tests/DualEngineTests/A.swift", "@testable import DualEngine", 0),
     ])
     func importExamples(path: String, text: String, count: Int) {

@@ -8,6 +8,8 @@ private let confinedModules: [String: [String]] = [
     "CBPFObjects": ["Sources/BPFLoader/"],
     "CBPFTestObjects": ["Tests/"],
     "CLibYAML": ["Sources/KmeshYAML/"],
+    // The daemon for the status server.
+    "WaypointProxy": ["Sources/kmesh-waypoint/", "Sources/KmeshDaemon/", "Tests/"],
 ]
 
 /// These stay small: Foundation costs megabytes and milliseconds at start.
