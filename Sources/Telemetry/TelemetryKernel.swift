@@ -17,15 +17,7 @@ final class TelemetryKernel {
         _ options: EngineOptions, sharing shared: [String: SharedDescriptor]
     ) throws(BPFError) {
         let pins = try Self.pins(options)
-        let object = try BPFObject(named: "telemetry")
-        try object.set(
-            constants: kmesh_l4_settings(
-                pass_without_endpoint: 0, metadata: 0, has_mptcp: KernelFeatures.hasMultipathTCP ? 1 : 0))
-        for (name, map) in shared { try object.reuse(map.file, as: name) }
-        let isAdopted = pins.exists
-        if isAdopted { try object.adoptMaps(from: pins, except: Set(shared.keys)) }
-        try object.load()
-        if !isAdopted { try object.pinMaps(in: pins, except: Set(shared.keys)) }
+        let object = try Self.load(pins, shared)
         ring = try RingBuffer(try object.map(KMESH_MAP_RECORD), name: KMESH_MAP_RECORD)
         let report = SharedDescriptor(try object.program("kmesh_report"))
         iterator = try BPFIterator(
@@ -35,6 +27,36 @@ final class TelemetryKernel {
         let observer = SharedDescriptor(try object.program("kmesh_telemetry"))
         programs = [("kmesh_telemetry", observer), ("kmesh_report", report)]
         try CgroupAttachments(pins: pins, cgroupPath: options.cgroupPath).apply([.sockops: observer])
+    }
+
+    private static func load(
+        _ pins: PinDirectory, _ shared: [String: SharedDescriptor]
+    ) throws(BPFError) -> BPFObject {
+        if pins.exists {
+            do throws(BPFError) {
+                let object = try open(shared)
+                try object.adoptMaps(from: pins, except: Set(shared.keys))
+                try object.load()
+                return object
+            } catch {
+                // A run has died while it removed them. What they held is told by nobody; traffic needs none
+                // of it.
+                try pins.removeAll()
+            }
+        }
+        let object = try open(shared)
+        try object.load()
+        try object.pinMaps(in: pins, except: Set(shared.keys))
+        return object
+    }
+
+    private static func open(_ shared: [String: SharedDescriptor]) throws(BPFError) -> BPFObject {
+        let object = try BPFObject(named: "telemetry")
+        try object.set(
+            constants: kmesh_l4_settings(
+                pass_without_endpoint: 0, metadata: 0, has_mptcp: KernelFeatures.hasMultipathTCP ? 1 : 0))
+        for (name, map) in shared { try object.reuse(map.file, as: name) }
+        return object
     }
 
     /// Ends the observation, whoever began it.
