@@ -64,7 +64,7 @@ final class CrashTests {
         #expect(node.daemonStatus()?.enrolled == 8, place)
         #expect(
             try Files.list("\(node.directory)/bpf/kmesh")
-                == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)"], place)
+                == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)", "telemetry-v1"], place)
         for address in ["10.96.7.1", moved[0], moved[2]] {
             let answers = try node.probe("client", "tcp", address, "80", "2")
             #expect(

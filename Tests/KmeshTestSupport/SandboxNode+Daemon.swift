@@ -56,7 +56,7 @@ extension SandboxNode {
         [
             "--mesh-file", meshFile, "--bpf-fs-path", "\(directory)/bpf", "--cgroup2-path", cgroup,
             "--admin-socket", "\(directory)/kmesh.sock", "--state-dir", "\(directory)/state",
-            "--node-name", "node-a", "--status-address", "127.0.0.1:0",
+            "--node-name", "node-a", "--status-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0",
         ]
     }
 
