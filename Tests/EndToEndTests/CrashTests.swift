@@ -28,7 +28,7 @@ final class CrashTests {
 
     @Test func theNextStartFindsItsWayFromEveryInstant() throws {
         let seed = number("KMESH_CRASH_SEED") ?? UInt64.random(in: 0..<1_000_000)
-        let count = Int(number("KMESH_CRASH_ROUNDS") ?? 16)
+        let count = Int(number("KMESH_CRASH_ROUNDS") ?? 24)
         print("crashes: seed \(seed), \(count) rounds")
         let rounds = try CrashRounds(node, seed: seed)
         defer { rounds.stop() }
@@ -42,6 +42,8 @@ final class CrashTests {
             let (instant, cutsTraffic) = try rounds.play()
             let place: Comment = "seed \(seed), round \(round): killed in \(instant.rawValue)"
             print("crashes: round \(round), \(instant.rawValue)")
+            // Most rounds follow upon another crash, and not upon a start that was whole.
+            guard round % 3 == 0 || round == count || cutsTraffic else { continue }
             do {
                 try rounds.settle()
                 try check(rounds.moved, place)
