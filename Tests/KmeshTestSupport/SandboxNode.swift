@@ -120,12 +120,12 @@ public final class Client {
     }
 
     /// Ends one that says what it saw when it is interrupted, and returns that.
-    public func interrupt() throws -> [String: String] {
+    public func interrupt() throws -> [[String: String]] {
         let id = process.processIdentifier
         // The client itself is a child of the program that entered the pod, or has taken its place.
         for child in [id] + Self.children(of: id) { kill(child, SIGINT) }
         process.waitUntilExit()
-        return try lines().first ?? [:]
+        return try lines()
     }
 
     private static func children(of id: Int32) -> [Int32] {
