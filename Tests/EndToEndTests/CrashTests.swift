@@ -28,7 +28,7 @@ final class CrashTests {
 
     @Test func theNextStartFindsItsWayFromEveryInstant() throws {
         let seed = number("KMESH_CRASH_SEED") ?? UInt64.random(in: 0..<1_000_000)
-        let count = Int(number("KMESH_CRASH_ROUNDS") ?? 24)
+        let count = Int(number("KMESH_CRASH_ROUNDS") ?? 16)
         print("crashes: seed \(seed), \(count) rounds")
         let rounds = try CrashRounds(node, seed: seed)
         defer { rounds.stop() }
