@@ -36,19 +36,16 @@ public actor DualEngine: DataplaneEngine {
     }
 
     public func start(enrolling workloads: [LocalWorkload]) async throws(EngineError) -> [String] {
-        let lock: SharedDescriptor
-        do throws(BPFError) {
-            try KernelFeatures.requireL4()
-            lock = SharedDescriptor(
-                try await options.pinLayouts.pins().lock(waiting: options.takesOver ? .seconds(10) : .zero))
-        } catch {
-            throw EngineError(error)
-        }
-        let kernel = try KernelState(options, lock: lock)
+        let lock = try await lockPins()
+        // Most of a start is the kernel's verifier, for one processor at a time: both parts have theirs.
+        async let authorized = startAuthorization(workloads)
+        let prepared = prepare(lock)
+        let protection = await authorized
         do throws(EngineError) {
-            let notes = try await authorization.start(protecting: workloads)
+            let notes = try protection.get()
+            let (kernel, dataplane) = try prepared.get()
             let traces = try kernel.traceLog()
-            running = try steer(by: kernel, workloads)
+            running = try steer(by: kernel, dataplane, workloads)
             self.traces = traces
             return notes + kernel.migrationNotes + kernel.keptCapacities(options)
         } catch {
@@ -57,10 +54,49 @@ public actor DualEngine: DataplaneEngine {
         }
     }
 
-    private func steer(by kernel: KernelState, _ workloads: [LocalWorkload]) throws(EngineError) -> Running {
-        var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
+    /// Refuses what this build cannot take over before anything is touched.
+    private func lockPins() async throws(EngineError) -> SharedDescriptor {
+        do throws(BPFError) {
+            try KernelFeatures.requireL4()
+            let lock = SharedDescriptor(
+                try await options.pinLayouts.pins().lock(waiting: options.takesOver ? .seconds(10) : .zero))
+            try options.pinLayouts.refuseNewer()
+            return lock
+        } catch {
+            throw EngineError(error)
+        }
+    }
+
+    private nonisolated func startAuthorization(
+        _ workloads: [LocalWorkload]
+    ) async -> Result<[String], EngineError> {
+        do throws(EngineError) {
+            return .success(try await authorization.start(protecting: workloads))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Loads the programs and reads the maps; nothing changes yet.
+    private func prepare(_ lock: SharedDescriptor) -> Result<(KernelState, L4Dataplane), EngineError> {
+        do throws(EngineError) {
+            let kernel = try KernelState(options, lock: lock)
+            var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
+            do throws(MapError) {
+                try dataplane.adopt()
+            } catch {
+                throw EngineError(error)
+            }
+            return .success((kernel, dataplane))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func steer(
+        by kernel: KernelState, _ dataplane: L4Dataplane, _ workloads: [LocalWorkload]
+    ) throws(EngineError) -> Running {
         do throws(MapError) {
-            try dataplane.adopt()
             try kernel.enrollExactly(workloads)
         } catch {
             throw EngineError(error)

@@ -42,6 +42,8 @@ final class CrashTests {
             let (instant, cutsTraffic) = try rounds.play()
             let place: Comment = "seed \(seed), round \(round): killed in \(instant.rawValue)"
             print("crashes: round \(round), \(instant.rawValue)")
+            // Most rounds follow upon another crash, and not upon a start that was whole.
+            guard round % 3 == 0 || round == count || cutsTraffic else { continue }
             do {
                 try rounds.settle()
                 try check(rounds.moved, place)
@@ -51,7 +53,7 @@ final class CrashTests {
             }
             // Without pins, nobody steers until the next start.
             if cutsTraffic || round == count, let client = dialing.take() {
-                let connects = try client.finish()
+                let connects = try client.finish().first ?? [:]
                 #expect(cutsTraffic || connects["failed"] == "0", "\(place): \(connects)")
                 #expect(Int(connects["connected"] ?? "") ?? 0 > 0, "\(place): \(connects)")
             }

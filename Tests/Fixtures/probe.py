@@ -8,9 +8,9 @@ probe.py direct ADDRESS PORT [TIMES]      to the service, then with the same soc
 probe.py again ADDRESS PORT ADDRESS PORT  connect one datagram socket twice: the peer after each
 probe.py hold ADDRESS PORT SECONDS        one connection that asks every 50 ms: how often it was answered,
                                           and which peer the socket shows at the end
-probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed;
-                                          SIGINT ends it early
+probe.py connects ADDRESS PORT SECONDS    one connection after the other: how many were made, and how many failed
 probe.py sticky ADDRESS PORT SECONDS      one unconnected datagram socket that asks every 50 ms: who answered
+SIGINT ends those that take seconds early; they still say what they saw.
 An IPv4 address written ::ffff:a.b.c.d is dialed through an IPv6 socket.
 """
 
@@ -126,13 +126,25 @@ def again(first, first_port, second, second_port):
             report(peer=show(datagrams.getpeername()))
 
 
+def lasting(seconds):
+    """Goes on for some seconds, or until SIGINT."""
+    end = time.monotonic() + seconds
+
+    def interrupted(*_):
+        nonlocal end
+        end = 0
+
+    signal.signal(signal.SIGINT, interrupted)
+    while time.monotonic() < end:
+        yield
+
+
 def hold(address, port, seconds=1):
     answers = 0
     with socket.socket(family(address), socket.SOCK_STREAM) as stream:
         stream.settimeout(10)
         stream.connect((address, port))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        for _ in lasting(seconds):
             stream.sendall(REQUEST)
             if not fields(read_answer(stream)):
                 break
@@ -143,14 +155,7 @@ def hold(address, port, seconds=1):
 
 def connects(address, port, seconds=1):
     connected, failures = 0, 0
-    end = time.monotonic() + seconds
-
-    def interrupted(*_):
-        nonlocal end
-        end = 0
-
-    signal.signal(signal.SIGINT, interrupted)
-    while time.monotonic() < end:
+    for _ in lasting(seconds):
         with socket.socket(family(address), socket.SOCK_STREAM) as stream:
             stream.settimeout(2)
             try:
@@ -166,8 +171,7 @@ def sticky(address, port, seconds=1):
     with socket.socket(family(address), socket.SOCK_DGRAM) as datagrams:
         # Of a datagram to an endpoint that is gone nothing comes back.
         datagrams.settimeout(1)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        for _ in lasting(seconds):
             try:
                 datagrams.sendto(b"hello", (address, port))
                 answer, sender = datagrams.recvfrom(65536)

@@ -138,12 +138,12 @@ public final class Client {
     public func resume() { Glibc.kill(process.processIdentifier, SIGCONT) }
 
     /// Ends one that says what it saw when it is interrupted, and returns that.
-    public func finish() throws -> [String: String] {
+    public func finish() throws -> [[String: String]] {
         let id = process.processIdentifier
         // The client itself is a child of the program that entered the pod, or has taken its place.
         for child in [id] + Self.children(of: id) { Glibc.kill(child, SIGINT) }
         process.waitUntilExit()
-        return try lines().first ?? [:]
+        return try lines()
     }
 
     private static func children(of id: Int32) -> [Int32] {
