@@ -1,6 +1,7 @@
 """The sides: a client and a server, both enrolled with a daemon of their own that observes them, or does not."""
 
 import json
+import time
 
 import kernel
 import load
@@ -33,6 +34,14 @@ class AccessLog:
 
     def clear(self):
         self.file.truncate(0)
+
+    def expect_lines(self):
+        """The daemon writes ten times a second."""
+        deadline = time.monotonic() + 5
+        while not self.path.stat().st_size:
+            if time.monotonic() > deadline:
+                raise CannotMeasure("the access log has no line: nothing was observed")
+            time.sleep(0.05)
 
     def lines(self):
         """How many are of connections."""
@@ -95,12 +104,13 @@ class Pairs:
     def measure(self, results, scenario, pairs, seconds):
         def measure(side):
             self._log.clear()
-            return getattr(self._sides[side], scenario)(seconds)
+            found = getattr(self._sides[side], scenario)(seconds)
+            if side == OURS:
+                self._log.expect_lines()
+            return found
         rounds, gone = interleave(self._sides, pairs, measure, scenario)
         figure, unit = self.FIGURES[scenario]
         results.add_sides(scenario, figure, unit, rounds, gone, reference=OFF)
-        if scenario == "connect" and OURS in rounds and not self._log.lines():
-            raise CannotMeasure("the access log has no line: nothing was observed")
 
     def programs(self, results, seconds):
         """What the kernel counts of the program that observes: its time for a connection, and that it does not

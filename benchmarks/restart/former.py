@@ -1,6 +1,7 @@
 """The daemon of the last commit that had another layout of the maps."""
 
 import re
+import shutil
 
 from place import BUILD, ROOT, CannotMeasure, command, say
 
@@ -15,9 +16,8 @@ def daemon():
     if (source / ".commit").exists() and (source / ".commit").read_text() == commit and program.exists():
         return program, layout
     say(f"building kmesh-daemon of {commit[:12]}, the last commit with layout {layout}")
+    shutil.rmtree(source, ignore_errors=True)
     _git("worktree", "prune")
-    if source.exists():
-        _git("worktree", "remove", "--force", source)
     _git("worktree", "add", "--detach", source, commit)
     command("swift", "build", "-c", "release", "--product", "kmesh-daemon", "--package-path", source,
             "--scratch-path", output)

@@ -17,28 +17,29 @@ SMALL = (1_000, 10_000)
 
 def measure(place, network, results, is_quick):
     services, pods = SMALL if is_quick else (SERVICES, PODS)
-    directory = place.directory / "mesh-large"
+    name = "small" if is_quick else "large"
+    directory = place.directory / f"mesh-{name}"
     mesh.copy_large(directory, services, pods)
-    say(f"  large: a fresh start with {pods} Pods")
-    daemon = Daemon(place, network, "large", directory)
+    say(f"  {name}: a fresh start with {pods} Pods")
+    daemon = Daemon(place, network, name, directory)
     daemon.wait_until_configured()
-    fresh = time.monotonic() - daemon.started
+    fresh, fresh_rss = time.monotonic() - daemon.started, daemon.memory_mb("VmHWM")
     runs = []
     for number in range(1 if is_quick else 3):
-        say(f"  large: restart {number + 1}")
+        say(f"  {name}: restart {number + 1}")
         daemon.end(signal.SIGTERM)
         runs.append(_restart(daemon))
     median = {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]}
     most = {figure: max(run[figure] for run in runs) for figure in runs[0]}
-    results.add("large.answers", median["answers"], "ms", most=most["answers"], cpu=median["cpu"])
-    results.add("large.configured", median["configured"], "ms", most=most["configured"],
+    results.add(f"{name}.answers", median["answers"], "ms", most=most["answers"], cpu=median["cpu"])
+    results.add(f"{name}.configured", median["configured"], "ms", most=most["configured"],
                 fresh=fresh * 1000, over_fresh=median["configured"] - fresh * 1000)
     try:
         seen = _traced_writes(place, daemon)
-        results.add("large.writes", seen, "writes", engine=most["writes"])
+        results.add(f"{name}.writes", seen, "writes", engine=most["writes"])
     except CannotMeasure as error:
-        results.miss("large.writes", str(error))
-    results.add("large.rss", median["rss"], "MB", most=most["rss"])
+        results.miss(f"{name}.writes", str(error))
+    results.add(f"{name}.rss", median["rss"], "MB", most=most["rss"], fresh=fresh_rss)
 
 
 def _restart(daemon):
