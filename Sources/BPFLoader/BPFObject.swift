@@ -85,6 +85,15 @@ public import KmeshKit
         guard result == 0 else { throw .failed("set the constants of \(name)", Errno(-result)) }
     }
 
+    /// Before `load`: leaves a program out, which saves the kernel its verification.
+    public func leaveOut(program: String) throws(BPFError) {
+        guard let found = unsafe bpf_object__find_program_by_name(handle, program) else {
+            throw .failed("find the program \(program) in \(name)", .noEntry)
+        }
+        let result = unsafe bpf_program__set_autoload(found, false)
+        guard result == 0 else { throw .failed("leave out the program \(program)", Errno(-result)) }
+    }
+
     /// Makes maps and verifies programs. Nothing runs yet.
     public func load() throws(BPFError) {
         let result = unsafe bpf_object__load(handle)

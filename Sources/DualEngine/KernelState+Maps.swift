@@ -31,6 +31,7 @@ extension KernelState {
                     MapDump.Row(["socketCookie": JSONValue($0)], ["socket": true])
                 }
             },
+            .hidden(KMESH_MAP_TRACE, "verdicts on traced pods pass through; kmeshctl trace shows them"),
             .hidden(
                 KMESH_MAP_PEER,
                 "what connected sockets have dialed hangs on the sockets themselves; the kernel lists none"),

@@ -49,7 +49,6 @@ public struct Daemon: Sendable {
         try await startEngine(enrolling: store.workloads)
 
         // From here on traffic is steered: whatever ends the daemon, the engine is told how to leave.
-        await observe()
         let outcome = await serve(server, statusServer, metricsServer, store, first, signals)
         let disposition = (try? outcome.get()) ?? options.onExit
         do throws(EngineError) {
@@ -107,7 +106,10 @@ public struct Daemon: Sendable {
                     await configuration.follow()
                 }
                 group.addTask { await tend(record.watchdog) }
-                group.addTask { await observer?.run() }
+                group.addTask {
+                    await observe()
+                    await observer?.run()
+                }
                 group.addTask { try await heed(signals) }
                 group.addTask {
                     for await _ in takers { throw AskedToEnd(disposition: .keepPinned) }

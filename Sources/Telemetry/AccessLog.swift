@@ -7,7 +7,8 @@ struct AccessLog {
     private(set) var lines = 0
     /// Nanoseconds from the monotonic clock's zero to 1970.
     private let offset: Int64
-    private var second: (number: Int64, date: String, time: String) = (Int64.min, "", "")
+    /// The second that lines were written for last, and what a text line of it begins with.
+    private var second: (number: Int64, date: String, time: String, beginning: [UInt8]) = (.min, "", "", [])
 
     init(_ format: AccessLogFormat, offset: Int64 = WallClock.monotonicOffset()) {
         self.format = format
@@ -15,25 +16,52 @@ struct AccessLog {
     }
 
     mutating func write(_ record: ConnectionRecord, _ parties: ConnectionParties) {
-        lines += 1
         switch format {
-        case .text: writeText(record, parties)
-        case .json: writeJSON(record, parties)
+        case .text: writeText(record, Texts(parties, record.direction))
+        case .json:
+            lines += 1
+            writeJSON(record, parties)
+            bytes.append(UInt8(ascii: "\n"))
         }
-        bytes.append(UInt8(ascii: "\n"))
     }
 
-    private mutating func writeText(_ record: ConnectionRecord, _ parties: ConnectionParties) {
+    /// What the text lines of the same parties have in common.
+    struct Texts {
+        let source: [UInt8]
+        let destination: [UInt8]
+
+        init(_ parties: ConnectionParties, _ direction: ConnectionRecord.Direction) {
+            source =
+                Array(", src.workload=\(parties.source?.name ?? "-")".utf8)
+                + Array(", src.namespace=\(parties.source?.namespace ?? "-"), dst.addr=".utf8)
+            destination = Array(
+                ", dst.service=\(parties.service?.key.hostname ?? "-")".utf8)
+                + Array(", dst.workload=\(parties.destination?.name ?? "-")".utf8)
+                + Array(", dst.namespace=\(parties.destination?.namespace ?? "-")".utf8)
+                + Array(", direction=\(direction.name), sent_bytes=".utf8)
+        }
+    }
+
+    /// - Parameter texts: those of the parties.
+    mutating func writeText(_ record: ConnectionRecord, _ texts: Texts) {
+        lines += 1
         let (source, destination) = record.ends
-        let (date, time, fraction) = timeOfDay(record.reported)
-        bytes += "accesslog: \(date) \(time).\(fraction) +0000 UTC src.addr=\(source)".utf8
-        bytes += ", src.workload=\(parties.source?.name ?? "-")".utf8
-        bytes += ", src.namespace=\(parties.source?.namespace ?? "-")".utf8
-        bytes += ", dst.addr=\(destination), dst.service=\(parties.service?.key.hostname ?? "-")".utf8
-        bytes += ", dst.workload=\(parties.destination?.name ?? "-")".utf8
-        bytes += ", dst.namespace=\(parties.destination?.namespace ?? "-")".utf8
-        bytes += ", direction=\(record.direction.name), sent_bytes=\(record.sent)".utf8
-        bytes += ", received_bytes=\(record.received), duration=\(milliseconds(record.duration))ms".utf8
+        let nanoseconds = move(to: record.reported)
+        bytes += second.beginning
+        bytes.append(decimal: nanoseconds, width: 9)
+        bytes += " +0000 UTC src.addr=".utf8
+        bytes.append(source)
+        bytes += texts.source
+        bytes.append(destination)
+        bytes += texts.destination
+        bytes.append(decimal: record.sent)
+        bytes += ", received_bytes=".utf8
+        bytes.append(decimal: record.received)
+        bytes += ", duration=".utf8
+        bytes.append(decimal: record.duration / 1_000_000)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(decimal: record.duration % 1_000_000, width: 6)
+        bytes += "ms\n".utf8
     }
 
     private mutating func writeJSON(_ record: ConnectionRecord, _ parties: ConnectionParties) {
@@ -69,13 +97,20 @@ struct AccessLog {
 
     /// The fraction has nine digits.
     private mutating func timeOfDay(_ monotonic: UInt64) -> (date: String, time: String, fraction: String) {
+        let nanoseconds = move(to: monotonic)
+        return (second.date, second.time, digits(nanoseconds, 9))
+    }
+
+    /// Sets `second`, and returns the nanoseconds after it.
+    private mutating func move(to monotonic: UInt64) -> UInt64 {
         let time = max(0, Int64(clamping: monotonic).addingReportingOverflow(offset).partialValue)
-        let (number, nanoseconds) = (time / 1_000_000_000, time % 1_000_000_000)
+        let number = time / 1_000_000_000
         if number != second.number {
             let text = WallClock(seconds: number, nanoseconds: 0).iso8601
-            second = (number, String(text.prefix(10)), String(text.dropFirst(11).prefix(8)))
+            let (date, time) = (String(text.prefix(10)), String(text.dropFirst(11).prefix(8)))
+            second = (number, date, time, Array("accesslog: \(date) \(time).".utf8))
         }
-        return (second.date, second.time, digits(UInt64(nanoseconds), 9))
+        return UInt64(time % 1_000_000_000)
     }
 }
 

@@ -58,15 +58,18 @@ struct ConnectionLabels {
     }
 
     private func party(_ side: String, _ workload: Workload?) -> [(String, String)] {
-        let names = workload.map { $0.names ?? WorkloadNames(workload: $0.name) }
+        let names = workload?.names
+        // A workload of its own is called by its name.
+        let own = workload.map { names.flatMap { $0.workload.isEmpty ? nil : $0.workload } ?? $0.name }
+        let service = names.flatMap { $0.canonicalService.isEmpty ? nil : $0.canonicalService } ?? own
         func text(_ value: String?) -> String { value.flatMap { $0.isEmpty ? nil : $0 } ?? Self.unknown }
         let principal = workload?.identity.map {
             "spiffe://cluster.local/ns/\($0.namespace)/sa/\($0.serviceAccount)"
         }
         return [
-            ("\(side)_workload", text(names?.workload)),
-            ("\(side)_canonical_service", text(names?.canonicalService)),
-            ("\(side)_canonical_revision", text(names?.canonicalRevision)),
+            ("\(side)_workload", text(own)),
+            ("\(side)_canonical_service", text(service)),
+            ("\(side)_canonical_revision", text(names?.canonicalRevision ?? workload.map { _ in "latest" })),
             ("\(side)_workload_namespace", text(workload?.namespace)),
             ("\(side)_principal", text(principal)),
             ("\(side)_app", text(names?.app)),

@@ -16,11 +16,15 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     private var directory = PartyDirectory()
     private var lastWalk = ContinuousClock.now - .seconds(3600)
     private var lostBefore: UInt64 = 0
+    /// Records that wait for the names of their parties.
+    private var pending: [ConnectionRecord] = []
 
     /// Records of one batch.
-    private static let batch = 8192
-    /// Between two looks into the ring. The ring holds what comes in some seconds.
-    private static let period = Duration.milliseconds(100)
+    private static let batch = 4096
+    /// About 24 MB; what is more stays in the ring.
+    private static let pendingLimit = 131_072
+    /// Between two looks into the ring, which holds what comes in half a second.
+    private static let period = Duration.milliseconds(50)
     /// Whoever asks for metrics more often gets those of the walk before.
     private static let leastWalkInterval = Duration.milliseconds(500)
     /// Series without traffic for so long go when one of their workloads has gone.
@@ -120,6 +124,17 @@ public actor ConnectionTelemetry: TelemetrySwitches {
 
     /// Follows the programs until the task is cancelled.
     public func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.collectAlways() }
+            group.addTask { await self.follow() }
+        }
+    }
+
+    private func collectAlways() async {
+        while (try? await Task.sleep(for: Self.period)) != nil { collect() }
+    }
+
+    private func follow() async {
         var nextReport = ContinuousClock.now + options.reportInterval
         while (try? await Task.sleep(for: Self.period)) != nil {
             await drain()
@@ -146,10 +161,21 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     /// Counters and measures of the programs.
     public func meters() async -> EngineMeters { kernel?.meters() ?? EngineMeters() }
 
-    private func drain() async {
-        while let records = kernel?.closed(limit: Self.batch), !records.isEmpty {
-            await take(records, toLog: isLogging)
+    /// Takes what waits in the ring, which must not wait for the engine: while that is busy with a large
+    /// configuration, records wait here.
+    private func collect() {
+        while pending.count < Self.pendingLimit, let records = kernel?.closed(limit: Self.batch) {
+            pending += records
             if records.count < Self.batch { return }
+        }
+    }
+
+    private func drain() async {
+        collect()
+        while !pending.isEmpty {
+            let records = pending
+            pending = []
+            await take(records, toLog: isLogging)
         }
     }
 
@@ -165,24 +191,26 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     }
 
     private func take(_ records: [ConnectionRecord], toLog: Bool) async {
-        let unknown = directory.unknown(among: records)
+        let (entries, unknown) = directory.entries(of: records)
         if !unknown.isEmpty {
-            directory.learn(unknown, await engine.parties(of: unknown))
+            directory.learn(unknown, await engine.parties(of: unknown.map(\.question)))
         }
         let now = ContinuousClock.now
         let least = UInt64(options.reportInterval.components.seconds) * 1_000_000_000
         var lines = AccessLog(options.logFormat)
-        for record in records {
-            let question = ConnectionQuestion(record)
-            guard let parties = directory.parties(of: question) else { continue }
+        for (record, entry) in zip(records, entries) {
             if isMonitoring {
-                let handles = directory.handles(of: question) {
-                    metrics.handles(for: record, parties)
-                }
+                let handles = entry.handles ?? metrics.handles(for: record, entry.parties)
+                entry.handles = handles
                 metrics.add(record, to: handles, at: now)
             }
-            if toLog, !record.hasFailed, record.isClosed || record.duration >= least {
-                lines.write(record, parties)
+            guard toLog, !record.hasFailed, record.isClosed || record.duration >= least else { continue }
+            if options.logFormat == .text {
+                let texts = entry.texts ?? AccessLog.Texts(entry.parties, record.direction)
+                entry.texts = texts
+                lines.writeText(record, texts)
+            } else {
+                lines.write(record, entry.parties)
             }
         }
         if lines.lines > 0 { output.write(lines.bytes, lines: lines.lines) }

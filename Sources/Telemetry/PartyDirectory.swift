@@ -1,15 +1,22 @@
 internal import KmeshKit
 
-/// The parties of connections that were asked for before, and where these are counted.
+/// The parties of connections that were asked for before, and what depends on them.
 struct PartyDirectory {
-    private struct Entry {
-        var parties: ConnectionParties
+    /// One kind of connections.
+    final class Entry {
+        let question: ConnectionQuestion
+        fileprivate(set) var parties = ConnectionParties()
         /// The change after which they were looked up.
-        var generation: UInt64
+        fileprivate var generation: UInt64?
+        /// Where its connections are counted.
         var handles: ConnectionMetrics.Handles?
+        /// What its lines in the access log have in common.
+        var texts: AccessLog.Texts?
+
+        init(_ question: ConnectionQuestion) { self.question = question }
     }
 
-    /// Kinds of connections, about 300 bytes each.
+    /// Kinds of connections, about 500 bytes each.
     private static let limit = 32_768
 
     private var entries: [ConnectionQuestion: Entry] = [:]
@@ -17,42 +24,45 @@ struct PartyDirectory {
 
     mutating func noteChange() { generation += 1 }
 
-    /// What has to be asked for before all of `records` are known.
-    mutating func unknown(among records: [ConnectionRecord]) -> [ConnectionQuestion] {
+    /// The entry of each record, and those of them whose parties have to be asked for.
+    mutating func entries(of records: [ConnectionRecord]) -> (all: [Entry], unknown: [Entry]) {
         if entries.count > Self.limit { entries = [:] }
-        var questions: Set<ConnectionQuestion> = []
+        var all: [Entry] = []
+        all.reserveCapacity(records.count)
+        var unknown: [Entry] = []
         for record in records {
             let question = ConnectionQuestion(record)
-            if entries[question]?.generation != generation { questions.insert(question) }
+            let entry: Entry
+            if let known = entries[question] {
+                entry = known
+            } else {
+                entry = Entry(question)
+                entries[question] = entry
+            }
+            if entry.generation != generation {
+                entry.generation = generation
+                unknown.append(entry)
+            }
+            all.append(entry)
         }
-        return Array(questions)
+        return (all, unknown)
     }
 
     /// Connections often end after their pod has gone: then it keeps its name.
-    mutating func learn(_ questions: [ConnectionQuestion], _ answers: [ConnectionParties]) {
-        for (question, answer) in zip(questions, answers) {
-            let known = entries[question]
+    func learn(_ entries: [Entry], _ answers: [ConnectionParties]) {
+        for (entry, answer) in zip(entries, answers) {
             let parties = ConnectionParties(
-                source: answer.source ?? known?.parties.source,
-                destination: answer.destination ?? known?.parties.destination,
-                service: answer.service ?? known?.parties.service)
-            let handles = parties == known?.parties ? known?.handles : nil
-            entries[question] = Entry(parties: parties, generation: generation, handles: handles)
+                source: answer.source ?? entry.parties.source,
+                destination: answer.destination ?? entry.parties.destination,
+                service: answer.service ?? entry.parties.service)
+            guard parties != entry.parties else { continue }
+            entry.parties = parties
+            entry.handles = nil
+            entry.texts = nil
         }
     }
 
-    func parties(of question: ConnectionQuestion) -> ConnectionParties? { entries[question]?.parties }
-
-    mutating func handles(
-        of question: ConnectionQuestion, orMake make: () -> ConnectionMetrics.Handles
-    ) -> ConnectionMetrics.Handles {
-        if let known = entries[question]?.handles { return known }
-        let fresh = make()
-        entries[question]?.handles = fresh
-        return fresh
-    }
-
-    mutating func forgetHandles() {
-        for question in entries.keys { entries[question]?.handles = nil }
+    func forgetHandles() {
+        for entry in entries.values { entry.handles = nil }
     }
 }

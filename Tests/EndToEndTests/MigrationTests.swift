@@ -31,7 +31,7 @@ final class MigrationTests {
     private func goBackToLayout3() throws {
         try node.endDaemon(SIGTERM)
         try earlier.install()
-        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v3"])
+        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v3", "telemetry-v1"])
         try expectSteering("by the programs of layout 3")
     }
 
@@ -62,7 +62,9 @@ final class MigrationTests {
         #expect(Set(pods.compactMap { $0["pod"] }).count == 1, "a UDP session survives: \(pods)")
         #expect(pods.allSatisfy { $0["sender"] == "10.96.7.6:53" })
 
-        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)"])
+        #expect(
+            try Files.list("\(root)/kmesh")
+                == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)", "telemetry-v1"])
         #expect(try node.control("dump", "services", "-o", "json").output == services, "ids stay")
         #expect(try node.control("dump", "enrolled", "-o", "json").output == enrolled)
         #expect(try node.reasonCounts()["steered", default: 0] > steered + 50, "counters go on")
@@ -86,7 +88,7 @@ final class MigrationTests {
         #expect(failed.status != 0 && failed.errors.contains("steer on as before"), "\(failed)")
         #expect(failed.errors.contains("dual-engine-v3 to layout \(KMESH_LAYOUT_VERSION)"), "\(failed)")
         #expect(failed.errors.contains("connect6"), "\(failed)")
-        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v3"])
+        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v3", "telemetry-v1"])
         #expect(try EarlierDataplane.programs(of: earlier.pins) == before, "the former programs are back")
         try expectSteering("by what was there before")
 
@@ -97,7 +99,9 @@ final class MigrationTests {
         try earlier.current.pinStaged(kept, as: "link_connect6")
         let daemon = try node.startDaemon()
         defer { daemon.terminate() }
-        #expect(try Files.list("\(root)/kmesh") == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)"])
+        #expect(
+            try Files.list("\(root)/kmesh")
+                == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)", "telemetry-v1"])
         #expect(try node.control("verify").status == 0)
         try expectSteering("after the second attempt")
     }

@@ -114,19 +114,21 @@ import Testing
 
     @Test func partiesStayKnownAfterTheirPodHasGone() throws {
         let record = try TestRecord.make(.outbound)
-        let question = ConnectionQuestion(record)
         var directory = PartyDirectory()
-        #expect(directory.unknown(among: [record, record]) == [question])
-        directory.learn([question], [TestRecord.parties])
-        #expect(directory.unknown(among: [record]).isEmpty)
+        let (all, unknown) = directory.entries(of: [record, record])
+        #expect(all.count == 2 && all[0] === all[1] && unknown.count == 1)
+        directory.learn(unknown, [TestRecord.parties])
+        unknown[0].texts = AccessLog.Texts(TestRecord.parties, .outbound)
+        #expect(directory.entries(of: [record]).unknown.isEmpty)
         directory.noteChange()
-        #expect(directory.unknown(among: [record]) == [question])
-        directory.learn([question], [ConnectionParties(source: TestRecord.parties.source)])
-        #expect(directory.parties(of: question) == TestRecord.parties)
+        let again = directory.entries(of: [record]).unknown
+        #expect(again.count == 1 && again[0] === unknown[0])
+        directory.learn(again, [ConnectionParties(source: TestRecord.parties.source)])
+        #expect(again[0].parties == TestRecord.parties && again[0].texts != nil)
         var other = TestRecord.parties
         other.destination?.name = "another"
-        directory.noteChange()
-        directory.learn([question], [other])
-        #expect(directory.parties(of: question) == other, "an address that has another owner by now")
+        directory.learn(again, [other])
+        // An address that has another owner by now.
+        #expect(again[0].parties == other && again[0].texts == nil)
     }
 }

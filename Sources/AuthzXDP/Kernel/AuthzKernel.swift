@@ -27,10 +27,13 @@ struct AuthzKernel: Sendable {
         try object.set(constants: options.authorization.constants)
         isAdopted = pins.exists
         if isAdopted { try object.adoptMaps(from: pins, except: Self.fresh) }
+        let isXDP = options.authorization.hook == .xdp
+        let (name, other) =
+            isXDP ? ("kmesh_authz", "kmesh_authz_lookup") : ("kmesh_authz_lookup", "kmesh_authz")
+        for program in [other, "\(other)_open"] { try object.leaveOut(program: program) }
         try object.load()
         if !isAdopted { try object.pinMaps(in: pins) }
         maps = try AuthzMaps { name throws(BPFError) in try object.map(name) }
-        let name = options.authorization.hook == .xdp ? "kmesh_authz" : "kmesh_authz_lookup"
         programs = HookPrograms(
             guarded: SharedDescriptor(try object.program(name)),
             open: SharedDescriptor(try object.program("\(name)_open")))

@@ -1,8 +1,8 @@
 /// What a workload is called in metrics, as Istio derives it from labels and owners. Replicas share one.
 public final class WorkloadNames: Hashable, Sendable {
-    /// The Deployment, StatefulSet, … that it is a replica of; its own name when it is none.
+    /// The Deployment, StatefulSet, … that it is a replica of; empty when it is none.
     public let workload: String
-    /// `service.istio.io/canonical-name`, `app.kubernetes.io/name`, `app`, or the workload.
+    /// `service.istio.io/canonical-name`, `app.kubernetes.io/name` or `app`; empty without.
     public let canonicalService: String
     /// `service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, or `latest`.
     public let canonicalRevision: String
@@ -16,7 +16,7 @@ public final class WorkloadNames: Hashable, Sendable {
         }
         self.workload = workload
         canonicalService =
-            first(["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]) ?? workload
+            first(["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]) ?? ""
         canonicalRevision =
             first(["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"])
             ?? "latest"

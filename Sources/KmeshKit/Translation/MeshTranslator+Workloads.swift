@@ -49,12 +49,12 @@ extension MeshTranslator {
             emitted.locality = locality(node: pod.node, zone: "")
             emitted.serviceAccount = pod.serviceAccount
             emitted.probePorts = pod.probePorts
-            emitted.names = names(of: group, workload: pod.workload.isEmpty ? pod.name : pod.workload)
+            emitted.names = names(of: group, workload: pod.workload)
         case .entry(let entry):
             emitted.locality = entry.locality
             emitted.weight = entry.weight
             emitted.serviceAccount = entry.serviceAccount
-            emitted.names = names(of: group, workload: entry.name)
+            emitted.names = names(of: group, workload: "")
         }
         emitted.memberships = memberships
         return emitted

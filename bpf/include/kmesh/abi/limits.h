@@ -61,9 +61,9 @@ enum {
 
 	/*
 	 * Bytes of the ring of connection records: at 20,000 connections a second, with both ends on this
-	 * node, those of two seconds in which nobody reads.
+	 * node, those of half a second in which nobody reads.
 	 */
-	KMESH_RECORD_RING_BYTES = 16777216,
+	KMESH_RECORD_RING_BYTES = 4194304,
 };
 
 #endif
