@@ -34,8 +34,9 @@ struct AccessLog {
             source =
                 Array(", src.workload=\(parties.source?.name ?? "-")".utf8)
                 + Array(", src.namespace=\(parties.source?.namespace ?? "-"), dst.addr=".utf8)
-            destination = Array(
-                ", dst.service=\(parties.service?.key.hostname ?? "-")".utf8)
+            destination =
+                Array(
+                    ", dst.service=\(parties.service?.key.hostname ?? "-")".utf8)
                 + Array(", dst.workload=\(parties.destination?.name ?? "-")".utf8)
                 + Array(", dst.namespace=\(parties.destination?.namespace ?? "-")".utf8)
                 + Array(", direction=\(direction.name), sent_bytes=".utf8)
