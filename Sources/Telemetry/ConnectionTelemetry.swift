@@ -90,6 +90,7 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     private func settle() async throws(EngineError) {
         let isWanted = isLogging || isMonitoring
         let shared = await engine.sharedMaps()
+        guard !isWanted || !shared.isEmpty else { throw .notStarted }
         do throws(BPFError) {
             if isWanted, kernel == nil {
                 kernel = try TelemetryKernel(engineOptions, sharing: shared)
@@ -106,7 +107,7 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
         await drain()
         kernel = nil
-        output.end()
+        await output.end()
         guard disposition == .removeAll else { return }
         try Self.uninstall(engineOptions)
     }

@@ -8,6 +8,7 @@ final class LineWriter: Sendable {
         var bytes: [UInt8] = []
         var dropped: UInt64 = 0
         var isEnding = false
+        var hasEnded = false
     }
 
     /// Bytes: at 200 bytes a line, those of two seconds with 20,000 lines each.
@@ -39,10 +40,13 @@ final class LineWriter: Sendable {
     /// Lines that were dropped.
     var dropped: UInt64 { state.withLock { $0.dropped } }
 
-    /// What waits is still written.
-    func end() {
+    /// What waits is still written, as far as its reader takes it within two seconds.
+    func end() async {
         state.withLock { $0.isEnding = true }
         wakeup.wake()
+        for _ in 0..<100 where !state.withLock({ $0.hasEnded }) {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     private func run() {
@@ -54,7 +58,10 @@ final class LineWriter: Sendable {
                 return (state.bytes, state.isEnding)
             }
             if !bytes.isEmpty { sink(bytes) }
-            if isEnding { return }
+            if isEnding {
+                state.withLock { $0.hasEnded = true }
+                return
+            }
         }
     }
 }

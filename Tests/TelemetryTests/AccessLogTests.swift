@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import KmeshKit
+import Synchronization
 import Testing
 
 @testable import Telemetry
@@ -94,7 +95,23 @@ import Testing
         came.wait()
         writer.write(line, lines: 1)
         #expect(writer.dropped == 12, "there is room again")
-        writer.end()
         for _ in 0..<3 { arrival.signal() }
+        await writer.end()
+    }
+
+    @Test func theEndWritesWhatWaits() async throws {
+        let written = Mutex<[UInt8]>([])
+        let writer = try LineWriter { bytes in written.withLock { $0 += bytes } }
+        for _ in 0..<100 { writer.write(Array("a line\n".utf8), lines: 1) }
+        await writer.end()
+        #expect(written.withLock { $0.count } == 700)
+    }
+
+    @Test func aReaderThatNeverReadsDoesNotHoldUpTheEnd() async throws {
+        let forever = DispatchSemaphore(value: 0)
+        let writer = try LineWriter { _ in forever.wait() }
+        writer.write(Array("a line\n".utf8), lines: 1)
+        await writer.end()
+        forever.signal()
     }
 }
