@@ -105,6 +105,7 @@ public struct Daemon: Sendable {
                     if first == nil { await configuration.begin() }
                     await configuration.follow()
                 }
+                group.addTask { await WaitingPods(options.stateDirectory, admin).enroll(after: record) }
                 group.addTask { await tend(record.watchdog) }
                 group.addTask {
                     await observe()

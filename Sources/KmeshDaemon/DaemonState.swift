@@ -41,6 +41,7 @@ extension Daemon {
         } catch {
             throw .engine(error)
         }
+        WaitingEnrollments(stateDirectory: stateDirectory).removeAll()
         for name in ["enrolled.json", "enrolled.json.damaged", "enrolled.json.tmp", "kmesh.sock"] {
             do throws(Errno) {
                 try Files.remove("\(stateDirectory)/\(name)")

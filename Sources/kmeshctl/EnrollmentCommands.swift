@@ -9,6 +9,7 @@ struct EnrollCommand: ParsableCommand {
             Examples:
               kmeshctl enroll --pod shop/client --pid 4711
               kmeshctl enroll --pod shop/client --netns /run/netns/client --address 10.244.0.7
+              kmeshctl enroll --pod shop/client --netns /run/netns/client --later
             """)
 
     @Option(help: "The pod, as namespace/name.")
@@ -33,6 +34,12 @@ struct EnrollCommand: ParsableCommand {
         help: "An address of the pod; may be repeated, the first is its identity. [default: the interface's]")
     var address: [IPAddress] = []
 
+    @Flag(help: "When no daemon runs, note the pod for the next one, which enrolls it at its start.")
+    var later = false
+
+    @Option(help: "The daemon's state directory, for --later.")
+    var stateDir = "/run/kmesh"
+
     @OptionGroup var format: FormatOptions
     @OptionGroup var daemon: ConnectionOptions
 
@@ -46,12 +53,41 @@ struct EnrollCommand: ParsableCommand {
         let request = EnrollmentRequest(
             pod: pod, uid: uid, networkNamespacePath: path, interface: interface, addresses: address,
             cgroupPath: cgroup)
+        if later, try note(request) { return }
         let answer = try daemon.ask(.enroll(request))
         guard case .enrolled(let workload) = answer.response, let value = answer.json["enrolled"] else {
             try daemon.failUnexpected()
         }
         format.write(value) {
             "enrolled \(workload.pod) (\(workload.addresses.map(\.description).joined(separator: ", ")))\n"
+        }
+    }
+
+    /// False when a daemon runs after all.
+    private func note(_ request: EnrollmentRequest) throws -> Bool {
+        guard !runs() else { return false }
+        let path: String
+        do throws(EnrollmentError) {
+            path = try WaitingEnrollments(stateDirectory: stateDir).add(request)
+        } catch {
+            try fail("\(error)")
+        }
+        // One that has started meanwhile may have looked already.
+        if runs() {
+            WaitingEnrollments.remove(path)
+            return false
+        }
+        print("no daemon runs: \(request.pod) is enrolled at its next start")
+        return true
+    }
+
+    private func runs() -> Bool {
+        do throws(AdminError) {
+            _ = try AdminClient(path: daemon.adminSocket).ask(.version)
+            return true
+        } catch {
+            if case .notRunning = error { return false }
+            return true
         }
     }
 

@@ -45,6 +45,48 @@ import Testing
         }
     }
 
+    /// Noted by kmeshctl while no daemon ran; one of them has gone since, and one file is garbage.
+    @Test func podsThatCameWithoutADaemonAreEnrolledAtItsStart() async throws {
+        guard let namespace = try await FreshNamespace.make() else { return }
+        let daemon = try TestDaemon()
+        let directory = daemon.options.stateDirectory
+        let noted = try await kmeshctl(
+            daemon,
+            [
+                "enroll", "--pod", "shop/came", "--netns", namespace.path, "--address", "10.0.0.1", "--later",
+                "--state-dir", directory,
+            ])
+        #expect(noted?.status == 0 && noted?.output.contains("at its next start") == true)
+        let waiting = WaitingEnrollments(stateDirectory: directory)
+        let gone = EnrollmentRequest(
+            pod: PodName(namespace: "shop", name: "gone"), networkNamespacePath: "/run/netns/absent",
+            addresses: [address])
+        _ = try waiting.add(gone)
+        try Files.replace("\(directory)/waiting/x.json", with: Array("{".utf8))
+        #expect(waiting.items.compactMap(\.request).map(\.pod.name).sorted() == ["came", "gone"])
+        try await daemon.whileRunning { daemon async throws in
+            #expect(try await daemon.eventually { $0.enrolled == 1 })
+            #expect(await daemon.engine.enrolled.values.map(\.pod.name) == ["came"])
+            for _ in 0..<200 where !waiting.items.isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+            #expect(waiting.items.isEmpty)
+        }
+    }
+
+    @Test func aNoteIsBounded() throws {
+        let directory = try TemporaryDirectory()
+        let waiting = WaitingEnrollments(stateDirectory: directory.path)
+        let pod = PodName(namespace: "a", name: "b")
+        #expect(throws: EnrollmentError.self) {
+            try waiting.add(EnrollmentRequest(pod: pod, networkNamespacePath: "relative"))
+        }
+        // Another pod of the same name takes the place of the one before.
+        _ = try waiting.add(EnrollmentRequest(pod: pod, uid: "1", networkNamespacePath: "/a"))
+        _ = try waiting.add(EnrollmentRequest(pod: pod, uid: "2", networkNamespacePath: "/b"))
+        #expect(waiting.items.map(\.request?.uid) == ["2"])
+        waiting.removeAll()
+        #expect(waiting.items.isEmpty && !Files.exists("\(directory.path)/waiting"))
+    }
+
     @Test func refusesWhatIsNoPod() async throws {
         let daemon = try TestDaemon()
         try await daemon.whileRunning { daemon async throws in
