@@ -12,7 +12,8 @@ struct WaitingPods: Sendable {
         self.admin = admin
     }
 
-    /// Once, when the first configuration is in force. A pod that has gone since is forgotten, as the log says.
+    /// Once, when the first configuration is in force. A pod that has gone since is forgotten, which the log
+    /// says.
     func enroll(after record: DaemonRecord) async {
         while !record.isConfigured {
             guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return }
