@@ -1,16 +1,12 @@
 """Measures what observing connections costs: figures to the output as RESULT lines, the rest to the errors."""
 
 import argparse
-import os
-import signal
-import sys
 
 import load
 import records
+import suite
 from network import Network
 from pairs import Pairs
-from place import CannotMeasure, Place, say
-from results import Results
 
 COMPARED = tuple(Pairs.FIGURES)
 SCENARIOS = (*COMPARED, "programs", "records")
@@ -24,10 +20,7 @@ def parse():
     parser.add_argument("--quick", action="store_true",
                         help="2 pairs of 1 second, a small mesh instead of the large one: whether it runs at all")
     options = parser.parse_args()
-    options.only = options.only.split(",")
-    unknown = set(options.only) - set(SCENARIOS)
-    if unknown:
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+    options.only = suite.chosen(parser, "scenario", options.only, SCENARIOS)
     if options.quick:
         options.pairs, options.seconds = 2, 1
     return options
@@ -40,44 +33,14 @@ def measure(place, options, results):
         pairs = Pairs(place, network)
         for name in options.only:
             if name in COMPARED:
-                attempt(results, name, lambda: pairs.measure(results, name, options.pairs, options.seconds))
+                suite.attempt(results, name, lambda: pairs.measure(results, name, options.pairs, options.seconds))
         if "programs" in options.only:
-            attempt(results, "programs", lambda: pairs.programs(results, options.seconds))
+            suite.attempt(results, "programs", lambda: pairs.programs(results, options.seconds))
         pairs.stop()
     if "records" in options.only:
         seconds = 2 if options.quick else 10
-        attempt(results, "records", lambda: records.measure(place, network, results, seconds, options.quick))
-
-
-def attempt(results, name, part):
-    try:
-        part()
-    except CannotMeasure as error:
-        results.miss(name, str(error))
-
-
-def main():
-    options = parse()
-    # A terminated run cleans up as one that was interrupted does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    say(f"load average {os.getloadavg()[0]:.2f} at the start; what else runs here adds noise")
-    results = Results("observe")
-    place = Place()
-    try:
-        place.open()
-        measure(place, options, results)
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
-    except CannotMeasure as error:
-        sys.exit(f"cannot measure: {error}")
-    finally:
-        # A second interrupt must not leave half of it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        place.close()
-    results.judge()
-    return 1 if results.missing else 0
+        suite.attempt(results, "records", lambda: records.measure(place, network, results, seconds, options.quick))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    suite.run("observe", parse(), measure)

@@ -1,14 +1,11 @@
 """Restarts and upgrades under traffic: figures to the output as RESULT lines, the rest to the errors."""
 
 import argparse
-import os
-import signal
-import sys
 
 import large
+import suite
 from network import Network
-from place import CannotMeasure, Place, say
-from results import Results
+from place import say
 from scenarios import Scenarios
 from stage import Stage
 from traffic import Traffic
@@ -26,10 +23,7 @@ def parse():
     parser.add_argument("--quick", action="store_true",
                         help="3 restarts, 2 upgrades, a small mesh instead of the large one: whether it runs at all")
     options = parser.parse_args()
-    options.only = options.only.split(",")
-    unknown = set(options.only) - set(SCENARIOS)
-    if unknown:
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+    options.only = suite.chosen(parser, "scenario", options.only, SCENARIOS)
     if options.quick:
         options.restarts, options.upgrades, options.seconds = 3, 2, 3
     return options
@@ -45,10 +39,10 @@ def measure(place, options, results):
         scenarios.quiet(Traffic(stage, "quiet"), options.seconds)
         for name in options.only:
             if name != "large":
-                attempt(results, name, lambda: run(scenarios, Traffic(stage, name), options))
+                suite.attempt(results, name, lambda: run(scenarios, Traffic(stage, name), options))
         stage.stop()
     if "large" in options.only:
-        attempt(results, "large", lambda: large.measure(place, network, results, options.quick))
+        suite.attempt(results, "large", lambda: large.measure(place, network, results, options.quick))
 
 
 def run(scenarios, traffic, options):
@@ -61,35 +55,5 @@ def run(scenarios, traffic, options):
         scenarios.upgrade(traffic, options.upgrades)
 
 
-def attempt(results, name, part):
-    try:
-        part()
-    except CannotMeasure as error:
-        results.miss(name, str(error))
-
-
-def main():
-    options = parse()
-    # A terminated run cleans up as one that was interrupted does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    say(f"load average {os.getloadavg()[0]:.2f} at the start; what else runs here adds noise")
-    results = Results("restart")
-    place = Place()
-    try:
-        place.open()
-        measure(place, options, results)
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
-    except CannotMeasure as error:
-        sys.exit(f"cannot measure: {error}")
-    finally:
-        # A second interrupt must not leave half of it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        place.close()
-    results.judge()
-    return 1 if results.missing else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    suite.run("restart", parse(), measure)
