@@ -1,4 +1,5 @@
 internal import KmeshKit
+internal import Telemetry
 
 /// What the daemon was started with, under the names of its flags.
 extension DaemonOptions {
@@ -20,6 +21,16 @@ extension DaemonOptions {
             .init("on-exit", .string(onExit == .keepPinned ? "keep" : "remove")),
             .init("admin-socket", .string(adminSocket)), .init("state-dir", .string(stateDirectory)),
             .init("status-address", .string(statusAddress?.description ?? "off")),
+            .init("metrics-address", .string(metricsAddress?.description ?? "off")),
+            .init("takeover", .bool(engine.takesOver)),
+            .init("accesslog", .bool(telemetry.isLogging)),
+            .init("accesslog-format", .string(telemetry.logFormat.rawValue)),
+            .init("monitoring", .bool(telemetry.isMonitoring)),
+            .init("report-interval", JSONValue(telemetry.reportInterval.components.seconds)),
+            .init("metrics-series-limit", JSONValue(telemetry.seriesLimit)),
+            .init("workload-metrics", .bool(telemetry.hasWorkloadSeries)),
+            .init("bpf-stats", .bool(telemetry.countsPrograms)),
+            .init("cluster-id", .string(telemetry.cluster)),
             .init("max-frontends", JSONValue(capacities.frontends)),
             .init("max-services", JSONValue(capacities.services)),
             .init("max-endpoints", JSONValue(capacities.endpoints)),
