@@ -130,9 +130,9 @@ extension AuthorizationDataplane {
     private mutating func compareMap(
         _ pace: DriftPace, _ findings: inout AuthzDriftFindings
     ) throws(MapError) {
-        let (position, limit) = (drift.position, pace.entries)
+        let (position, limit) = (drift.cursor.position, pace.entries)
         let next: MapPosition?
-        switch drift.map {
+        switch drift.cursor.map {
         case 0:
             next = try findings.compare(from: position, limit, .sources) { key in
                 let value = held.sources[key.address]
@@ -184,7 +184,7 @@ extension AuthorizationDataplane {
             }
         default: return
         }
-        drift.advance(to: next)
+        drift.cursor.advance(to: next)
     }
 
     private func view(_ id: UInt32) -> AuthzDriftFindings.Expectation<AuthzViewValue> {

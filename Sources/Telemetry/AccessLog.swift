@@ -10,7 +10,7 @@ struct AccessLog {
     /// The second that lines were written for last, and what a text line of it begins with.
     private var second: (number: Int64, date: String, time: String, beginning: [UInt8]) = (.min, "", "", [])
 
-    init(_ format: AccessLogFormat, offset: Int64 = WallClock.monotonicOffset()) {
+    init(_ format: AccessLogFormat, offset: Int64 = MonotonicClock.offset()) {
         self.format = format
         self.offset = offset
     }
@@ -59,19 +59,18 @@ struct AccessLog {
         bytes += ", received_bytes=".utf8
         bytes.append(decimal: record.received)
         bytes += ", duration=".utf8
-        bytes.append(decimal: record.duration / 1_000_000)
-        bytes.append(UInt8(ascii: "."))
-        bytes.append(decimal: record.duration % 1_000_000, width: 6)
+        append(milliseconds: record.duration)
         bytes += "ms\n".utf8
     }
 
     private mutating func writeJSON(_ record: ConnectionRecord, _ parties: ConnectionParties) {
         let (source, destination) = record.ends
         let text = { (value: String?) in JSONValue.string(value ?? "-").text() }
-        bytes += "{\"time\":\"\(iso8601(record.reported))\"".utf8
-        bytes += ",\"event\":\"\(record.isClosed ? "close" : "report")\"".utf8
-        bytes += ",\"start_time\":\"\(iso8601(record.opened))\"".utf8
-        bytes += ",\"src.addr\":\"\(source)\",\"src.workload\":\(text(parties.source?.name))".utf8
+        bytes += "{\"time\":\"".utf8
+        append(iso8601: record.reported)
+        bytes += "\",\"event\":\"\(record.isClosed ? "close" : "report")\",\"start_time\":\"".utf8
+        append(iso8601: record.opened)
+        bytes += "\",\"src.addr\":\"\(source)\",\"src.workload\":\(text(parties.source?.name))".utf8
         bytes += ",\"src.namespace\":\(text(parties.source?.namespace))".utf8
         bytes += ",\"dst.addr\":\"\(destination)\"".utf8
         bytes += ",\"dst.service\":\(text(parties.service?.key.hostname))".utf8
@@ -82,36 +81,35 @@ struct AccessLog {
         bytes += ",\"sent_bytes\":\(record.sent),\"received_bytes\":\(record.received)".utf8
         bytes += ",\"retransmissions\":\(record.retransmissions),\"packet_loss\":\(record.lost)".utf8
         bytes += ",\"srtt_us\":\(record.smoothedRTT),\"min_rtt_us\":\(record.leastRTT)".utf8
-        bytes += ",\"duration_ms\":\(milliseconds(record.duration))".utf8
+        bytes += ",\"duration_ms\":".utf8
+        append(milliseconds: record.duration)
         if let error = record.error { bytes += ",\"error\":\(text("\(error)"))".utf8 }
         bytes.append(UInt8(ascii: "}"))
     }
 
-    private func milliseconds(_ nanoseconds: UInt64) -> String {
-        "\(nanoseconds / 1_000_000).\(digits(nanoseconds % 1_000_000, 6))"
+    /// With six decimals, which are the nanoseconds.
+    private mutating func append(milliseconds nanoseconds: UInt64) {
+        bytes.append(decimal: nanoseconds / 1_000_000)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(decimal: nanoseconds % 1_000_000, width: 6)
     }
 
-    private mutating func iso8601(_ monotonic: UInt64) -> String {
-        let (date, time, fraction) = timeOfDay(monotonic)
-        return "\(date)T\(time).\(fraction)Z"
-    }
-
-    /// The fraction has nine digits.
-    private mutating func timeOfDay(_ monotonic: UInt64) -> (date: String, time: String, fraction: String) {
+    private mutating func append(iso8601 monotonic: UInt64) {
         let nanoseconds = move(to: monotonic)
-        return (second.date, second.time, digits(nanoseconds, 9))
+        bytes += "\(second.date)T\(second.time).".utf8
+        bytes.append(decimal: nanoseconds, width: 9)
+        bytes.append(UInt8(ascii: "Z"))
     }
 
     /// Sets `second`, and returns the nanoseconds after it.
     private mutating func move(to monotonic: UInt64) -> UInt64 {
-        let time = max(0, Int64(clamping: monotonic).addingReportingOverflow(offset).partialValue)
-        let number = time / 1_000_000_000
-        if number != second.number {
-            let text = WallClock(seconds: number, nanoseconds: 0).iso8601
-            let (date, time) = (String(text.prefix(10)), String(text.dropFirst(11).prefix(8)))
-            second = (number, date, time, Array("accesslog: \(date) \(time).".utf8))
+        let time = MonotonicClock.wallClock(at: monotonic, offset: offset)
+        if time.seconds != second.number {
+            let text = time.iso8601
+            let (date, clock) = (String(text.prefix(10)), String(text.dropFirst(11).prefix(8)))
+            second = (time.seconds, date, clock, Array("accesslog: \(date) \(clock).".utf8))
         }
-        return UInt64(time % 1_000_000_000)
+        return UInt64(time.nanoseconds)
     }
 }
 
@@ -120,9 +118,4 @@ extension ConnectionRecord {
     fileprivate var ends: (source: SocketAddress, destination: SocketAddress) {
         direction == .inbound ? (remote, local) : (local, remote)
     }
-}
-
-private func digits(_ number: UInt64, _ width: Int) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(0, width - text.utf8.count)) + text
 }

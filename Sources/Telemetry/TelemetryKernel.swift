@@ -16,7 +16,7 @@ final class TelemetryKernel {
     init(
         _ options: EngineOptions, sharing shared: [String: SharedDescriptor]
     ) throws(BPFError) {
-        let pins = try Self.pins(options)
+        let pins = try Self.layouts(options).pins()
         let object = try Self.load(pins, shared)
         ring = try RingBuffer(try object.map(KMESH_MAP_RECORD), name: KMESH_MAP_RECORD)
         let report = SharedDescriptor(try object.program("kmesh_report"))
@@ -60,14 +60,12 @@ final class TelemetryKernel {
     }
 
     /// Ends the observation, whoever began it.
-    static func remove(_ options: EngineOptions) throws(BPFError) {
-        let pins = try pins(options)
-        if pins.exists { try pins.removeAll() }
-    }
+    static func remove(_ options: EngineOptions) throws(BPFError) { try layouts(options).removeAll() }
 
-    private static func pins(_ options: EngineOptions) throws(BPFError) -> PinDirectory {
-        try PinDirectory(
-            root: options.bpfFileSystemPath, name: "telemetry-v\(KMESH_TELEMETRY_LAYOUT_VERSION)")
+    private static func layouts(_ options: EngineOptions) -> PinLayouts {
+        PinLayouts(
+            root: options.bpfFileSystemPath, part: "telemetry",
+            current: UInt32(KMESH_TELEMETRY_LAYOUT_VERSION))
     }
 
     /// Records of connections that have ended, oldest first, at most `limit`.

@@ -62,7 +62,7 @@ struct RunArguments: ParsableArguments {
     @OptionGroup(title: "Access log and metrics")
     var telemetry: TelemetryArguments
     @Option(help: "Where the status server listens: a loopback ADDRESS:PORT, or off.")
-    var statusAddress = StatusPlace.usual
+    var statusAddress = ListenPlace.usualStatus
 
     @Option(help: "Where the daemon keeps its lock and its list of enrolled pods.")
     var stateDir = "/run/kmesh"
@@ -83,7 +83,7 @@ struct RunArguments: ParsableArguments {
     var maxWaypoints = MapCapacities().waypoints
 
     func validate() throws {
-        try statusAddress.validate()
+        try statusAddress.validateLoopback()
         if authzHook == .socketLookup, authzDeny == .drop {
             throw ValidationError(
                 "--authz-deny=drop needs --authz-hook=xdp: sk-lookup lets the kernel answer with a reset"

@@ -1,7 +1,6 @@
 /// The flags of access log and metrics.
 public import ArgumentParser
 import KmeshDaemon
-internal import KmeshKit
 public import Telemetry
 
 struct TelemetryArguments: ParsableArguments {
@@ -23,7 +22,7 @@ struct TelemetryArguments: ParsableArguments {
         help: ArgumentHelp(
             "Where Prometheus finds /metrics: ADDRESS:PORT, :PORT for every address, or off.",
             valueName: "address"))
-    var metricsAddress = ListenPlace.at(SocketAddress(IPAddress(high: 0, low: 0), 15020))
+    var metricsAddress = ListenPlace.usualMetrics
 
     @Option(help: "Label sets of workloads, and as many of services, that have series of their own.")
     var metricsSeriesLimit = 2000
@@ -53,39 +52,6 @@ struct TelemetryArguments: ParsableArguments {
             isLogging: accesslog, logFormat: accesslogFormat, isMonitoring: monitoring,
             countsPrograms: bpfStats, reportInterval: .seconds(reportInterval),
             seriesLimit: metricsSeriesLimit, hasWorkloadSeries: workloadMetrics, cluster: clusterID)
-    }
-}
-
-/// An address to listen at, or none.
-enum ListenPlace: ExpressibleByArgument, CustomStringConvertible {
-    case off
-    case at(SocketAddress)
-
-    init?(argument: String) {
-        if argument == "off" {
-            self = .off
-        } else if argument.hasPrefix(":"), let port = UInt16(argument.dropFirst()) {
-            self = .at(SocketAddress(IPAddress(high: 0, low: 0), port))
-        } else if let address = SocketAddress(argument) {
-            self = .at(address)
-        } else {
-            return nil
-        }
-    }
-
-    var description: String {
-        switch self {
-        case .off: "off"
-        case .at(let address) where address.address == IPAddress(high: 0, low: 0): ":\(address.port)"
-        case .at(let address): address.description
-        }
-    }
-
-    var address: SocketAddress? {
-        switch self {
-        case .off: nil
-        case .at(let address): address
-        }
     }
 }
 

@@ -37,22 +37,11 @@ enum FlagValue {
 
     /// `PORT`, `:PORT`, `ADDRESS:PORT` or `[ADDRESS]:PORT`; without an address, all of IPv4 and IPv6.
     static func place(_ text: some StringProtocol) throws(FlagValueError) -> SocketAddress {
-        let wanted = FlagValueError("PORT, ADDRESS:PORT or [ADDRESS]:PORT")
-        let colon = text.lastIndex(of: ":")
-        let portText = colon.map { text[text.index(after: $0)...] } ?? text[...]
-        guard let port = UInt16(portText), portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            throw wanted
+        let everywhere = text.hasPrefix(":") ? "[::]\(text)" : "[::]:\(text)"
+        guard let place = SocketAddress(String(text)) ?? SocketAddress(everywhere) else {
+            throw FlagValueError("PORT, ADDRESS:PORT or [ADDRESS]:PORT")
         }
-        let every = IPAddress(high: 0, low: 0)
-        guard let colon, colon != text.startIndex else { return SocketAddress(every, port) }
-        var address = text[..<colon]
-        if address.hasPrefix("["), address.hasSuffix("]") {
-            address = address.dropFirst().dropLast()
-        } else if address.contains(":") {
-            throw wanted
-        }
-        guard let found = IPAddress(address) else { throw wanted }
-        return SocketAddress(found, port)
+        return place
     }
 
     /// `10.0.0.0/8,fd00::/8`; an address alone is a network of one.

@@ -3,8 +3,6 @@
 #ifndef KMESH_CONNECTION_RECORD_H
 #define KMESH_CONNECTION_RECORD_H
 
-#include <bpf/bpf_core_read.h>
-
 #include <kmesh/abi/abi.h>
 
 struct {
@@ -35,7 +33,7 @@ static __always_inline void kmesh_describe_ends(struct kmesh_connection_record *
  * Raises what was told to `total` and returns by how much. Reports of one connection can be made on two CPUs
  * at once: none of them tells what another one has.
  */
-static __always_inline __u64 kmesh_since64(__u64 *told, __u64 total)
+static __always_inline __u64 kmesh_since(__u64 *told, __u64 total)
 {
 	__u64 before = *(volatile __u64 *)told;
 
@@ -44,16 +42,7 @@ static __always_inline __u64 kmesh_since64(__u64 *told, __u64 total)
 	return total - before;
 }
 
-static __always_inline __u32 kmesh_since32(__u32 *told, __u32 total)
-{
-	__u32 before = *(volatile __u32 *)told;
-
-	if (before >= total || __sync_val_compare_and_swap(told, before, total) != before)
-		return 0;
-	return total - before;
-}
-
-/* Fills all but the cookies. */
+/* Fills all but the namespace's cookie. */
 static __always_inline void kmesh_describe(struct kmesh_connection_record *record, struct tcp_sock *tcp,
 					   struct kmesh_connection *connection)
 {
@@ -78,11 +67,11 @@ static __always_inline void kmesh_describe(struct kmesh_connection_record *recor
 	record->lost = tcp->lost;
 	record->srtt_us = tcp->srtt_us >> 3;
 	record->min_rtt_us = tcp->rtt_min.s[0].v;
-	record->new_sent = kmesh_since64(&connection->reported_sent, record->sent);
-	record->new_received = kmesh_since64(&connection->reported_received, record->received);
+	record->new_sent = kmesh_since(&connection->reported_sent, record->sent);
+	record->new_received = kmesh_since(&connection->reported_received, record->received);
 	record->new_retransmissions =
-		kmesh_since32(&connection->reported_retransmissions, record->retransmissions);
-	record->new_lost = kmesh_since32(&connection->reported_lost, record->lost);
+		kmesh_since(&connection->reported_retransmissions, record->retransmissions);
+	record->new_lost = kmesh_since(&connection->reported_lost, record->lost);
 	connection->flags |= KMESH_CONNECTION_REPORTED;
 }
 

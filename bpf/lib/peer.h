@@ -32,11 +32,9 @@ static __always_inline struct kmesh_peer *kmesh_make_peer(struct bpf_sock *sk)
 	return bpf_sk_storage_get(&km_peer, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-/* 0: nothing that it dialed was translated. */
-static __always_inline struct kmesh_peer *kmesh_find_peer(struct bpf_sock *sk)
+/* 0: nothing that it dialed was translated. `mptcp` is what kmesh_mptcp() says of `sk`. */
+static __always_inline struct kmesh_peer *kmesh_find_peer(struct bpf_sock *sk, struct mptcp_sock *mptcp)
 {
-	struct mptcp_sock *mptcp = kmesh_mptcp(sk);
-
 	if (mptcp)
 		return bpf_sk_storage_get(&km_peer, mptcp, 0, 0);
 	return bpf_sk_storage_get(&km_peer, sk, 0, 0);

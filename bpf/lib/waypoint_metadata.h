@@ -24,8 +24,7 @@ enum { KMESH_TCP_SYN = 0x02 };
 static __always_inline struct kmesh_peer *kmesh_redirected_peer(struct bpf_sock *sk, bool *is_mptcp)
 {
 	struct mptcp_sock *mptcp = kmesh_mptcp(sk);
-	struct kmesh_peer *peer =
-		mptcp ? bpf_sk_storage_get(&km_peer, mptcp, 0, 0) : bpf_sk_storage_get(&km_peer, sk, 0, 0);
+	struct kmesh_peer *peer = kmesh_find_peer(sk, mptcp);
 
 	*is_mptcp = mptcp;
 	return peer && peer->redirect != KMESH_NOT_REDIRECTED ? peer : 0;

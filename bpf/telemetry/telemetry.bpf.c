@@ -44,7 +44,7 @@ static __always_inline void kmesh_open(struct bpf_sock_ops *ctx, __u8 direction,
 		.flags = flags,
 	};
 	if (direction == KMESH_OUTBOUND) {
-		struct kmesh_peer *peer = kmesh_find_peer(sk);
+		struct kmesh_peer *peer = kmesh_find_peer(sk, kmesh_mptcp(sk));
 
 		if (peer) {
 			connection->dialed_address = peer->frontend_address;
@@ -84,7 +84,6 @@ static __always_inline void kmesh_close(struct bpf_sock_ops *ctx, __u32 state)
 		return;
 	}
 	kmesh_describe(record, tcp, connection);
-	record->socket_cookie = bpf_get_socket_cookie(ctx);
 	record->netns_cookie = bpf_get_netns_cookie(ctx);
 	record->state = state;
 	record->flags |= KMESH_RECORD_CLOSED;

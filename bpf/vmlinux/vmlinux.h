@@ -51,10 +51,7 @@ enum {
 	IPPROTO_MPTCP = 262,
 };
 
-enum {
-	AF_INET = 2,
-	AF_INET6 = 10,
-};
+enum { AF_INET = 2 };
 
 /* Headers of packets, in network byte order. */
 
@@ -127,9 +124,7 @@ enum { ECONNREFUSED = 111 };
 
 enum {
 	BPF_TCP_ESTABLISHED = 1,
-	BPF_TCP_SYN_SENT = 2,
 	BPF_TCP_CLOSE = 7,
-	BPF_TCP_LISTEN = 10,
 };
 
 enum xdp_action {

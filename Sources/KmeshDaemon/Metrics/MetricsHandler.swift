@@ -14,14 +14,9 @@ struct MetricsHandler: Sendable {
         guard ["/metrics", "/status/metric"].contains(request.path) else {
             return StatusResponse(404, "metrics are at /metrics\n")
         }
-        guard ["GET", "HEAD"].contains(request.method) else {
-            var response = StatusResponse(405, "use GET or HEAD\n")
-            response.allow = "GET, HEAD"
-            return response
-        }
-        let page = await page()
+        guard request.isReading else { return StatusResponse(allowing: "GET, HEAD", "use GET or HEAD\n") }
         return StatusResponse(
-            "text/plain; version=0.0.4; charset=utf-8", WholeBody(bytes: page.text()))
+            "text/plain; version=0.0.4; charset=utf-8", WholeBody(bytes: await page().text()))
     }
 
     private func page() async -> MetricsPage {

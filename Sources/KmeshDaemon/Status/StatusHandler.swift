@@ -96,9 +96,8 @@ struct StatusHandler: Sendable {
     }
 
     private func refusal(of request: StatusRequest, _ allowed: String) -> StatusResponse {
-        var response = sentence(405, "\(request.path) takes \(allowed), not \(request.method.prefix(20))")
-        response.allow = allowed
-        return response
+        StatusResponse(
+            allowing: allowed, "\(request.path) takes \(allowed), not \(request.method.prefix(20))\n")
     }
 
     // MARK: How the daemon is

@@ -8,15 +8,16 @@ public enum MonotonicClock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    /// The time of day at which this clock showed `nanoseconds`, as the two clocks stand now.
-    public static func wallClock(at nanoseconds: UInt64) -> WallClock {
+    /// Nanoseconds from this clock's zero to 1970, as the two clocks stand now: the time of day may be set.
+    public static func offset() -> Int64 {
         let now = WallClock.now()
-        let since = Int64(clamping: Self.nanoseconds()) - Int64(clamping: nanoseconds)
-        let total = now.nanoseconds - since
-        // Rounded down, so that the fraction is never negative.
-        let (seconds, fraction) = total.quotientAndRemainder(dividingBy: 1_000_000_000)
-        return fraction < 0
-            ? WallClock(seconds: now.seconds + seconds - 1, nanoseconds: fraction + 1_000_000_000)
-            : WallClock(seconds: now.seconds + seconds, nanoseconds: fraction)
+        return now.seconds * 1_000_000_000 + now.nanoseconds - Int64(clamping: nanoseconds())
+    }
+
+    /// The time of day at which this clock showed `nanoseconds`, by an offset of above.
+    public static func wallClock(at nanoseconds: UInt64, offset: Int64 = offset()) -> WallClock {
+        // Records that a stranger has written may say any number.
+        let total = max(0, Int64(clamping: nanoseconds).addingReportingOverflow(offset).partialValue)
+        return WallClock(seconds: total / 1_000_000_000, nanoseconds: total % 1_000_000_000)
     }
 }

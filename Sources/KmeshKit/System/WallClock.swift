@@ -17,17 +17,6 @@ public struct WallClock: Hashable, Sendable {
         return WallClock(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
     }
 
-    /// Nanoseconds from the zero of the monotonic clock, which programs stamp by, to 1970. Both clocks move
-    /// alike; the time of day may be set.
-    public static func monotonicOffset() -> Int64 {
-        func nanoseconds(_ clock: clockid_t) -> Int64 {
-            var time = timespec()
-            unsafe clock_gettime(clock, &time)
-            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-        }
-        return nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC)
-    }
-
     /// To the millisecond: `2026-11-23T01:02:03.456Z`.
     public var iso8601: String {
         var seconds = time_t(self.seconds)

@@ -43,6 +43,12 @@ package struct StatusResponse: Sendable {
         body = WholeBody(bytes: Array(text.utf8))
     }
 
+    /// For a method that the path does not take.
+    package init(allowing methods: String, _ text: String) {
+        self.init(405, text)
+        allow = methods
+    }
+
     package init(_ contentType: String, _ body: any StatusBody, status: UInt16 = 200) {
         self.status = status
         self.contentType = contentType

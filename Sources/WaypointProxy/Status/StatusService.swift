@@ -65,9 +65,7 @@ struct StatusService: Sendable {
         """
 
     private func refuse(_ allowed: String) -> StatusResponse {
-        var response = StatusResponse(405, "use \(allowed)\n")
-        response.allow = allowed
-        return response
+        StatusResponse(allowing: allowed, "use \(allowed)\n")
     }
 
     private func readiness() -> StatusResponse {

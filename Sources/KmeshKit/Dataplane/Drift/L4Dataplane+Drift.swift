@@ -120,9 +120,9 @@ extension L4Dataplane {
     // MARK: From a map to what is wanted
 
     private mutating func compareMap(_ pace: DriftPace, _ findings: inout DriftFindings) throws(MapError) {
-        let position = drift.position, limit = pace.entries
+        let position = drift.cursor.position, limit = pace.entries
         let next: MapPosition?
-        switch drift.map {
+        switch drift.cursor.map {
         case 0:
             next = try findings.compare(from: position, limit: limit, .frontends) { key, _ in frontend(key) }
         case 1:
@@ -144,8 +144,8 @@ extension L4Dataplane {
         default:
             return
         }
-        drift.advance(to: next)
-        if drift.map == DriftRound.mapCount { drift.tables = drift.tables.filter { names[$0.key] != nil } }
+        drift.cursor.advance(to: next)
+        if drift.cursor.isAtEnd { drift.tables = drift.tables.filter { names[$0.key] != nil } }
     }
 
     private func frontend(_ key: FrontendKey) -> DriftFindings.Expectation<FrontendValue> {

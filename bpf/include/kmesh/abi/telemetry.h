@@ -22,8 +22,8 @@ struct kmesh_connection {
 	/* What reports have told; each tells what came since. */
 	__u64 reported_sent;
 	__u64 reported_received;
-	__u32 reported_retransmissions;
-	__u32 reported_lost;
+	__u64 reported_retransmissions;
+	__u64 reported_lost;
 	struct kmesh_address dialed_address; /* all 0: nothing was translated */
 	__u16 dialed_port;
 	__u8 direction; /* enum kmesh_direction */
@@ -33,7 +33,6 @@ struct kmesh_connection {
 
 /* km_record: a connection as it is at `reported_ns`: closed, or still going on. */
 struct kmesh_connection_record {
-	__u64 socket_cookie; /* 0 in a report of one that goes on */
 	__u64 netns_cookie;
 	__u64 opened_ns;
 	__u64 reported_ns;
@@ -65,7 +64,7 @@ enum kmesh_record_flags {
 	KMESH_RECORD_CLOSED = 16,
 };
 
-_Static_assert(sizeof(struct kmesh_connection) == 56, "layout");
-_Static_assert(sizeof(struct kmesh_connection_record) == 152, "layout");
+_Static_assert(sizeof(struct kmesh_connection) == 64, "layout");
+_Static_assert(sizeof(struct kmesh_connection_record) == 144, "layout");
 
 #endif
