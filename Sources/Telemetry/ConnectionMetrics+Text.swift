@@ -11,7 +11,8 @@ extension ConnectionMetrics {
         writer.family(missing, .counter, "Closed connections that found the ring full, or no memory.")
         writer.sample(missing, [], losses)
         let dropped = "kmesh_accesslog_lines_dropped_total"
-        writer.family(dropped, .counter, "Lines of the access log that its reader was too slow for.")
+        writer.family(
+            dropped, .counter, "Lines of the access log that could not be written in time, or at all.")
         writer.sample(dropped, [], droppedLines)
         let refused = "kmesh_metrics_label_sets_refused_total"
         writer.family(

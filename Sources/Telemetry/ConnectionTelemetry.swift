@@ -30,10 +30,10 @@ public actor ConnectionTelemetry: TelemetrySwitches {
     /// Series without traffic for so long go when one of their workloads has gone.
     private static let idleTime = Duration.seconds(300)
 
-    /// - Parameter sink: takes the access log's lines.
+    /// - Parameter sink: takes the access log's lines, and says whether it could.
     public init(
         _ options: TelemetryOptions, engine: any DataplaneEngine, _ engineOptions: EngineOptions,
-        sink: @escaping @Sendable ([UInt8]) -> Void = StandardOutput.write
+        sink: @escaping @Sendable ([UInt8]) -> Bool = StandardOutput.write
     ) throws(EngineError) {
         self.options = options
         self.engine = engine
@@ -228,7 +228,7 @@ public actor ConnectionTelemetry: TelemetrySwitches {
         let lost = (kernel?.losses ?? 0) + output.dropped
         if lost > lostBefore {
             log.warning(
-                "access log and metrics miss connections: the ring was full, or who reads the log is slow",
+                "access log or metrics miss connections: the ring was full, or the log could not be written",
                 metadata: ["missed": "\(lost - lostBefore)"])
         }
         lostBefore = lost

@@ -2,10 +2,11 @@ internal import KmeshKit
 internal import Synchronization
 
 /// Writes lines to standard output on a thread of its own: a slow reader holds up nobody. What does not fit
-/// into the memory for it is dropped, and counted.
+/// into the memory for it, or cannot be written, is dropped and counted.
 final class LineWriter: Sendable {
     private struct State {
         var bytes: [UInt8] = []
+        var lines = 0
         var dropped: UInt64 = 0
         var isEnding = false
         var hasEnded = false
@@ -16,9 +17,12 @@ final class LineWriter: Sendable {
 
     private let state = Mutex(State())
     private let wakeup: WakeDescriptor
-    private let sink: @Sendable ([UInt8]) -> Void
+    private let sink: Sink
 
-    init(to sink: @escaping @Sendable ([UInt8]) -> Void = StandardOutput.write) throws(Errno) {
+    /// Returns whether all of it was taken.
+    typealias Sink = @Sendable ([UInt8]) -> Bool
+
+    init(to sink: @escaping Sink = StandardOutput.write) throws(Errno) {
         self.sink = sink
         wakeup = try WakeDescriptor()
         try DedicatedThread.start("kmesh-accesslog") { self.run() }
@@ -31,7 +35,10 @@ final class LineWriter: Sendable {
                 state.dropped += UInt64(lines)
                 return false
             }
-            defer { state.bytes += bytes }
+            defer {
+                state.bytes += bytes
+                state.lines += lines
+            }
             return state.bytes.isEmpty
         }
         if isFirst { wakeup.wake() }
@@ -53,11 +60,11 @@ final class LineWriter: Sendable {
         while true {
             _ = try? Poll.readable([wakeup.descriptor], timeout: .seconds(1))
             wakeup.drain()
-            let (bytes, isEnding) = state.withLock { state in
-                defer { state.bytes = [] }
-                return (state.bytes, state.isEnding)
+            let (bytes, lines, isEnding) = state.withLock { state in
+                defer { (state.bytes, state.lines) = ([], 0) }
+                return (state.bytes, state.lines, state.isEnding)
             }
-            if !bytes.isEmpty { sink(bytes) }
+            if !bytes.isEmpty, !sink(bytes) { state.withLock { $0.dropped += UInt64(lines) } }
             if isEnding {
                 state.withLock { $0.hasEnded = true }
                 return

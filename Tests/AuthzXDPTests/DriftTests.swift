@@ -14,19 +14,7 @@ import Testing
     private static let looks = 200
     private let server = pod("server", "10.0.0.1", "fd00::1")
 
-    private var mesh: [Change] {
-        let named = PolicyKey(namespace: "web", name: "named")
-        var protected = pod("server", "10.0.0.1", "fd00::1", policies: [named])
-        protected.probePorts = [8080, 8081]
-        let clients = (0..<20).map { pod("c\($0)", in: "shop-\($0 % 4)", "10.1.0.\($0)") }
-        let policies = [
-            policy("a", .deny, .namespaces("shop-1", "bad")), policy("b", .deny, .principals("*/sa/c7")),
-            policy("c", .allow, .ports(80), .sources(["10.0.0.0/8", "fd00::/8"])),
-            policy("d", in: "root", .deny, scope: .mesh, .namespaces("shop-3*")),
-            policy("named", .deny, scope: .workloads, .ports(81)),
-        ]
-        return [put(protected)] + clients.map(put) + policies.map(put)
-    }
+    private var mesh: [Change] { meshOfAllKinds(probing: [8080, 8081]) }
 
     private func loaded() throws -> Rig {
         var rig = Rig()

@@ -168,3 +168,18 @@ extension Array where Element: Hashable {
     /// Each element once.
     var reduced: [Element] { Array(Set(self)) }
 }
+
+/// Policies of all kinds, the server that they protect and workloads that they speak of.
+func meshOfAllKinds(probing probePorts: [UInt16] = []) -> [Change] {
+    let named = PolicyKey(namespace: "web", name: "named")
+    var protected = pod("server", "10.0.0.1", "fd00::1", policies: [named])
+    protected.probePorts = probePorts
+    let clients = (0..<20).map { pod("c\($0)", in: "shop-\($0 % 4)", "10.1.0.\($0)") }
+    let policies = [
+        policy("a", .deny, .namespaces("shop-1", "bad")), policy("b", .deny, .principals("*/sa/c7")),
+        policy("c", .allow, .ports(80), .sources(["10.0.0.0/8", "fd00::/8"])),
+        policy("d", in: "root", .deny, scope: .mesh, .namespaces("shop-3*")),
+        policy("named", .deny, scope: .workloads, .ports(81)),
+    ]
+    return [put(protected)] + clients.map(put) + policies.map(put)
+}

@@ -84,6 +84,7 @@ import Testing
         let writer = try LineWriter { _ in
             came.signal()
             arrival.wait()
+            return true
         }
         let line = [UInt8](repeating: 0x61, count: 1 << 20)
         writer.write(line, lines: 1)
@@ -101,7 +102,10 @@ import Testing
 
     @Test func theEndWritesWhatWaits() async throws {
         let written = Mutex<[UInt8]>([])
-        let writer = try LineWriter { bytes in written.withLock { $0 += bytes } }
+        let writer = try LineWriter { bytes in
+            written.withLock { $0 += bytes }
+            return true
+        }
         for _ in 0..<100 { writer.write(Array("a line\n".utf8), lines: 1) }
         await writer.end()
         #expect(written.withLock { $0.count } == 700)
@@ -109,9 +113,19 @@ import Testing
 
     @Test func aReaderThatNeverReadsDoesNotHoldUpTheEnd() async throws {
         let forever = DispatchSemaphore(value: 0)
-        let writer = try LineWriter { _ in forever.wait() }
+        let writer = try LineWriter { _ in
+            forever.wait()
+            return true
+        }
         writer.write(Array("a line\n".utf8), lines: 1)
         await writer.end()
         forever.signal()
+    }
+
+    @Test func whatCannotBeWrittenIsCounted() async throws {
+        let writer = try LineWriter { _ in false }
+        writer.write(Array("a line\nanother\n".utf8), lines: 2)
+        await writer.end()
+        #expect(writer.dropped == 2)
     }
 }

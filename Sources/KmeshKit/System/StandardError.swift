@@ -8,22 +8,26 @@ public enum StandardError {
 
 public enum StandardOutput {
     /// The text as it stands. Whoever reads it may have gone away, which ends the writing.
-    public static func write(_ text: String) { writeBytes(Array(text.utf8), to: STDOUT_FILENO) }
-    public static func write(_ bytes: [UInt8]) { writeBytes(bytes, to: STDOUT_FILENO) }
+    public static func write(_ text: String) { write(Array(text.utf8)) }
+
+    /// Returns whether all of it was taken: a full disk, or a reader that has gone, takes less.
+    @discardableResult public static func write(_ bytes: [UInt8]) -> Bool {
+        writeBytes(bytes, to: STDOUT_FILENO)
+    }
 }
 
 private func writeLine(_ line: String, to number: Int32) {
     writeBytes(Array("\(line)\n".utf8), to: number)
 }
 
-/// Nobody can be told when this fails.
-private func writeBytes(_ bytes: [UInt8], to number: Int32) {
+@discardableResult private func writeBytes(_ bytes: [UInt8], to number: Int32) -> Bool {
     var done = 0
     while done < bytes.count {
         let rest = bytes[done...]
         let count = unsafe rest.withUnsafeBytes { unsafe write(number, $0.baseAddress, $0.count) }
         if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
+        guard count > 0 else { return false }
         done += count
     }
+    return true
 }
