@@ -15,5 +15,6 @@
 #include "waypoint.h"
 #include "authz.h"
 #include "telemetry.h"
+#include "http.h"
 
 #endif
