@@ -16,5 +16,6 @@
 #include "authz.h"
 #include "telemetry.h"
 #include "http.h"
+#include "native.h"
 
 #endif

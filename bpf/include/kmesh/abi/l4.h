@@ -23,12 +23,20 @@ struct kmesh_frontend {
 enum kmesh_policy {
 	KMESH_POLICY_RANDOM = 1, /* any endpoint of the tier, by its slot */
 	KMESH_POLICY_TABLE_RANDOM = 2, /* any slot of the table: weighted */
-	KMESH_POLICY_TABLE_HASH = 3, /* the table's slot by the client workload's address: Maglev */
+	KMESH_POLICY_TABLE_HASH =
+		3, /* the table's slot by a hash, as of the client workload's address: Maglev */
+	/* The kernel-native engine's only. */
+	KMESH_POLICY_ROUND_ROBIN = 4, /* the tier's slots in turn */
+	KMESH_POLICY_TABLE_ROUND_ROBIN = 5, /* the table's slots in turn: weighted */
+	KMESH_POLICY_LEAST_REQUEST = 6, /* of two slots the one whose endpoint has fewer connections */
 };
 
 enum kmesh_service_flags {
 	KMESH_SERVICE_AFFINITY = 1, /* a client stays with its endpoint for affinity_timeout_s */
 	KMESH_SERVICE_STRICT = 2, /* the service has endpoints, but none where its locality asks for one */
+	/* The kernel-native engine's only: connections are counted in km_active, and limited by km_limit. */
+	KMESH_SERVICE_COUNTED = 4,
+	KMESH_SERVICE_LIMITED = 8,
 };
 
 /* km_service: one port of one service in one address family. The key is its id, never 0. */

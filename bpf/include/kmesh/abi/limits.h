@@ -64,6 +64,41 @@ enum {
 	 * node, those of half a second in which nobody reads.
 	 */
 	KMESH_RECORD_RING_BYTES = 4194304,
+
+	/*
+	 * How many lengths of suffixes and prefixes, of hosts in a route table and of paths in a virtual
+	 * host, are told apart, exact ones included. One with more is refused.
+	 */
+	KMESH_PROBES_MAX = 62,
+	/* Conditions of a route that are read at once. */
+	KMESH_CONDITIONS = 8,
+	/* Of a route in all. One with more is refused. */
+	KMESH_CONDITIONS_MAX = 1024,
+	/* Filter chains of a listener. One with more is refused. */
+	KMESH_CHAINS_MAX = 4096,
+	/* Parts of a split. One with more is refused. */
+	KMESH_SHARES_MAX = 65536,
+	/* Routes of a virtual host. One with more is refused. */
+	KMESH_ROUTES_MAX = 1048576,
+
+	/* Default capacities of the kernel-native engine, as above. */
+	KMESH_LISTENERS_MAX = 131072,
+	KMESH_LISTENER_CHAINS_MAX = 262144,
+	KMESH_ROUTE_TABLES_MAX = 131072,
+	KMESH_VIRTUAL_HOSTS_MAX = 262144,
+	KMESH_FOUND_MAX = 1048576,
+	KMESH_ROUTE_ENTRIES_MAX = 1048576,
+	KMESH_CONDITION_BLOCKS_MAX = 262144,
+	KMESH_TEXTS_MAX = 1048576,
+	KMESH_SPLITS_MAX = 262144,
+	KMESH_SPLIT_SHARES_MAX = 1048576,
+	KMESH_LIMITS_MAX = 131072,
+	/*
+	 * These evict the least recently used entry when they are full: round robin then begins anew, and
+	 * what was counted is forgotten.
+	 */
+	KMESH_CURSORS_MAX = 16384,
+	KMESH_ACTIVE_MAX = 65536,
 };
 
 #endif

@@ -88,6 +88,28 @@ enum kmesh_reason {
 	KMESH_REASON_RECORD_LOST = 72, /* the ring of connection records was full */
 	KMESH_REASON_CONNECTION_UNSEEN = 73, /* no memory for what is noted of a connection */
 
+	/* Kernel-native steering: an endpoint was chosen. */
+	KMESH_REASON_ROUTED = 74, /* by an HTTP request */
+	KMESH_REASON_SPLIT = 75, /* by a listener's weights */
+	KMESH_REASON_DEFERRED = 76, /* where the connection goes unless its first request says otherwise */
+
+	/* Kernel-native steering: refused. */
+	KMESH_REASON_NO_CHAIN = 77, /* no filter chain of the listener fits */
+	KMESH_REASON_NO_HOST = 78, /* no virtual host has the request's host */
+	KMESH_REASON_NO_ROUTE = 79, /* no route of the virtual host fits to the request */
+	KMESH_REASON_NO_BACKEND = 80, /* the route leads to nothing that exists */
+	KMESH_REASON_NO_HTTP = 81, /* routes by requests, which cannot be read without the kernel module */
+	KMESH_REASON_MAX_CONNECTIONS = 82, /* as many connections as the service port allows */
+
+	/* Kernel-native steering: our own fault. The connection goes to the listener's default. */
+	KMESH_REASON_MISSED_STEP = 83, /* a tail call */
+	KMESH_REASON_NO_ROUTING_ENTRY = 84, /* something that a listener leads to is not there */
+	KMESH_REASON_NOT_DEFERRED = 85, /* the kernel module would not: KMESH_FALLBACK says what comes then */
+	KMESH_REASON_NOT_COUNTED = 86, /* no memory to count a connection */
+
+	/* Not verdicts. */
+	KMESH_REASON_ENDPOINT_REFUSED = 87, /* another endpoint was chosen, for one has refused */
+
 	KMESH_REASON_MAX = 96,
 };
 
