@@ -14,7 +14,7 @@
 struct kmesh_request {
 	struct kmesh_frontend_key frontend;
 	struct kmesh_address client; /* the client workload's address */
-	__u32 pad;
+	__u32 hash; /* what consistent hashing goes by; 0: the client's address */
 	__u64 socket_cookie; /* of an unconnected UDP socket that wants to keep its endpoint; else 0 */
 };
 
@@ -22,7 +22,8 @@ struct kmesh_choice {
 	__u32 service_id;
 	__u32 endpoint_id;
 	struct kmesh_endpoint endpoint;
-	__u32 is_redirected; /* the service is not what was dialed, but its waypoint */
+	__u16 is_redirected; /* the service is not what was dialed, but its waypoint */
+	__u16 service_flags; /* enum kmesh_service_flags */
 };
 
 static __always_inline bool kmesh_same_address(const struct kmesh_address *left,
@@ -134,35 +135,70 @@ static __always_inline __u32 kmesh_hash_address(const struct kmesh_address *addr
 	return hash ^ (hash >> 16);
 }
 
+/* `index` counts from 0 to the service's endpoint_count. */
+static __always_inline bool kmesh_read_slot(const struct kmesh_service *service, __u32 index,
+					    struct kmesh_choice *choice)
+{
+	struct kmesh_slot_key key = {
+		.service_id = choice->service_id,
+		.tier = service->tier,
+		.index = index,
+	};
+	struct kmesh_slot slot;
+
+	if (KMESH_READ(&km_slot, &key, &slot) != KMESH_FOUND)
+		return false;
+	choice->endpoint_id = slot.endpoint_id;
+	return true;
+}
+
+static __always_inline bool kmesh_read_table(__u32 index, struct kmesh_choice *choice)
+{
+	struct kmesh_service_key key = { .service_id = choice->service_id };
+	const struct kmesh_table *table = bpf_map_lookup_elem(&km_table, &key);
+
+	index %= KMESH_TABLE_SLOTS;
+	/* The verifier does not follow how the compiler divides: check the bound before its eyes. */
+	asm volatile("" : "+r"(index));
+	if (!table || index >= KMESH_TABLE_SLOTS)
+		return false;
+	choice->endpoint_id = table->endpoint_ids[index];
+	return true;
+}
+
+/* An engine with more policies names a header that has kmesh_choose_otherwise(). */
+#ifdef KMESH_MORE_POLICIES
+#include KMESH_MORE_POLICIES
+#else
+static __always_inline bool kmesh_choose_otherwise(const struct kmesh_service *service,
+						   struct kmesh_choice *choice)
+{
+	return false;
+}
+#endif
+
 static __always_inline int kmesh_choose_by_policy(const struct kmesh_request *request,
 						  const struct kmesh_service *service,
 						  struct kmesh_choice *choice)
 {
-	if (service->policy == KMESH_POLICY_RANDOM) {
-		struct kmesh_slot_key key = {
-			.service_id = choice->service_id,
-			.tier = service->tier,
-			.index = bpf_get_prandom_u32() % service->endpoint_count,
-		};
-		struct kmesh_slot slot;
+	bool is_chosen;
 
-		if (KMESH_READ(&km_slot, &key, &slot) != KMESH_FOUND)
-			return KMESH_AGAIN;
-		choice->endpoint_id = slot.endpoint_id;
-	} else {
-		struct kmesh_service_key key = { .service_id = choice->service_id };
-		const struct kmesh_table *table = bpf_map_lookup_elem(&km_table, &key);
-		__u32 index = service->policy == KMESH_POLICY_TABLE_HASH ?
-				      kmesh_hash_address(&request->client) :
-				      bpf_get_prandom_u32();
-
-		index %= KMESH_TABLE_SLOTS;
-		/* The verifier does not follow how the compiler divides: check the bound before its eyes. */
-		asm volatile("" : "+r"(index));
-		if (!table || index >= KMESH_TABLE_SLOTS)
-			return KMESH_AGAIN;
-		choice->endpoint_id = table->endpoint_ids[index];
+	switch (service->policy) {
+	case KMESH_POLICY_RANDOM:
+		is_chosen = kmesh_read_slot(service, bpf_get_prandom_u32() % service->endpoint_count, choice);
+		break;
+	case KMESH_POLICY_TABLE_RANDOM:
+		is_chosen = kmesh_read_table(bpf_get_prandom_u32(), choice);
+		break;
+	case KMESH_POLICY_TABLE_HASH:
+		is_chosen = kmesh_read_table(
+			request->hash ? request->hash : kmesh_hash_address(&request->client), choice);
+		break;
+	default:
+		is_chosen = kmesh_choose_otherwise(service, choice);
 	}
+	if (!is_chosen)
+		return KMESH_AGAIN;
 	return kmesh_read_endpoint(choice) == KMESH_FOUND ? (int)KMESH_REASON_STEERED : (int)KMESH_AGAIN;
 }
 
@@ -257,6 +293,7 @@ static __always_inline int kmesh_choose(const struct kmesh_request *request, str
 		else if (kmesh_read_service(choice, &service) != KMESH_FOUND)
 			return KMESH_AGAIN;
 	}
+	choice->service_flags = service.flags;
 	reason = kmesh_choose_from(request, &service, choice);
 	if (choice->is_redirected &&
 	    (reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY))

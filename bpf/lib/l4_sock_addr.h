@@ -117,6 +117,7 @@ static __always_inline int kmesh_conclude(struct kmesh_verdict *verdict, int rea
 	case KMESH_REASON_NO_WAYPOINT_ENDPOINT:
 	case KMESH_REASON_WAYPOINT_INCOMPLETE:
 	case KMESH_REASON_NO_METADATA:
+	case KMESH_REASON_NO_CHAIN ... KMESH_REASON_MAX_CONNECTIONS:
 		is_refused = true;
 		break;
 	}
@@ -171,17 +172,14 @@ static __always_inline bool kmesh_can_convey(struct bpf_sock *sk, const struct k
 	return peer && (kmesh_settings.metadata & KMESH_METADATA_OPTION || !kmesh_mptcp(sk));
 }
 
-static __always_inline int kmesh_steer_connection(struct bpf_sock_addr *ctx, bool is_v4,
+/* Does what was decided on a connection. */
+static __always_inline int kmesh_steer_connection(struct bpf_sock_addr *ctx, bool is_v4, struct bpf_sock *sk,
 						  const struct kmesh_sock_address *dialed,
-						  struct kmesh_verdict *verdict)
+						  struct kmesh_verdict *verdict, int reason)
 {
-	int reason = kmesh_decide(ctx, dialed, 0, verdict);
 	const struct kmesh_choice *choice = &verdict->choice;
-	struct bpf_sock *sk = ctx->sk;
 	struct kmesh_peer *peer;
 
-	if (reason == KMESH_REASON_UNDECLARED_PORT && kmesh_is_resolver_probe(ctx, dialed))
-		reason = KMESH_REASON_UNDECLARED_PORT_PASSED;
 	if (!kmesh_is_steered(reason)) {
 		/* A socket that is connected again must not show what it dialed before. */
 		if (sk && reason != KMESH_REASON_NOT_ENROLLED)
@@ -211,8 +209,12 @@ static __always_inline int kmesh_connect(struct bpf_sock_addr *ctx, bool is_v4,
 					 const struct kmesh_sock_address *dialed)
 {
 	struct kmesh_verdict verdict = {};
-	int result = kmesh_steer_connection(ctx, is_v4, dialed, &verdict);
+	int reason = kmesh_decide(ctx, dialed, 0, &verdict);
+	int result;
 
+	if (reason == KMESH_REASON_UNDECLARED_PORT && kmesh_is_resolver_probe(ctx, dialed))
+		reason = KMESH_REASON_UNDECLARED_PORT_PASSED;
+	result = kmesh_steer_connection(ctx, is_v4, ctx->sk, dialed, &verdict, reason);
 	kmesh_trace(ctx, &verdict);
 	return result;
 }

@@ -20,7 +20,8 @@ struct kmesh_verdict {
 static __always_inline bool kmesh_is_steered(int reason)
 {
 	return reason == KMESH_REASON_STEERED || reason == KMESH_REASON_STEERED_AFFINITY ||
-	       reason == KMESH_REASON_STEERED_SESSION || reason == KMESH_REASON_REDIRECTED;
+	       reason == KMESH_REASON_STEERED_SESSION || reason == KMESH_REASON_REDIRECTED ||
+	       (reason >= KMESH_REASON_ROUTED && reason <= KMESH_REASON_DEFERRED);
 }
 
 /* Apart from the programs, so that they are as short as without it for everybody else. */

@@ -146,7 +146,10 @@ struct kmesh_peer {
 	__u16 endpoint_port;
 	__u32 service_id; /* whose endpoint it is: a waypoint's when the connection was redirected */
 	__u32 redirect; /* enum kmesh_redirect */
-	__u32 first_sequence; /* the sequence number of the first byte that the socket sends */
+	union {
+		__u32 first_sequence; /* redirected: the sequence number of the first byte that it sends */
+		__u32 table_id; /* kernel-native: between two programs of the chain, what to route by */
+	};
 };
 
 /* km_trace: a verdict of a workload that is traced. When the ring is full, events are counted as lost. */

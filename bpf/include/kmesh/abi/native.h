@@ -4,10 +4,10 @@
  *
  *	listener -> filter chain -> route table -> virtual host -> route -> split -> service port -> endpoint
  *
- * A cluster is a service port of l4.h that has no frontends: whatever chooses one ends in its id. Listeners are
- * the only entries that change in place, so they alone are sealed. Everything that they lead to has ids of its
- * own for each form that it takes: it is written before the listener leads to it, never changes, and is removed
- * a grace period of RCU after nothing leads to it any more.
+ * A cluster is a service port of l4.h that has no frontends: whatever chooses one ends in its id. Listeners
+ * are the only entries that change in place, so they alone are sealed. Everything that they lead to has ids of
+ * its own for each form that it takes: it is written before the listener leads to it, never changes, and is
+ * removed a grace period of RCU after nothing leads to it any more.
  *
  * What clients send is looked up by hashes (http.h), and each find is compared with the text itself before it
  * counts. Hosts are in lower case.
@@ -35,9 +35,9 @@ struct kmesh_listener {
 	__u32 target;
 	__u32 chains_id;
 	__u32 chain_count; /* 0: `action` counts */
-	/* Where streams go whose request cannot be read: the id of a service port, or 0: to what was dialed. */
+	/* Where streams go that are no HTTP: the id of a service port, or 0: to what was dialed. */
 	__u32 service_id;
-	/* How long a connection waits for its request, once it is read from, and in any case. Milliseconds. */
+	/* How long a connection waits for its request, once it is read from, and in any case: ms. */
 	__u32 read_ms;
 	__u32 idle_ms;
 	__u32 seal;
@@ -58,8 +58,8 @@ struct kmesh_chain {
 };
 
 /*
- * How a table or host is searched: one lookup for each element, in this order. `length`: as many bytes from the
- * start (0: all, below 0: from the end) are hashed.
+ * How a table or host is searched: one lookup for each element, in this order. `length`: as many bytes from
+ * the start (0: all, below 0: from the end) are hashed.
  */
 struct kmesh_probe {
 	__u16 kind; /* enum kmesh_probe_kind */
@@ -84,7 +84,7 @@ struct kmesh_route_table {
 	struct kmesh_probe probes[KMESH_PROBES_MAX];
 };
 
-/* km_host: a virtual host, by its id: how routes are found. The one with the least number of all probes counts. */
+/* km_host: a virtual host, by its id: how routes are found. The least number that fits counts. */
 struct kmesh_host_key {
 	__u32 host_id;
 };
@@ -158,8 +158,8 @@ struct kmesh_text_key {
 };
 
 /*
- * km_split: shares of connections. The n-th takes place n * stride modulo total, so that any `total` of them in
- * a row are shared exactly, and the shares are mixed.
+ * km_split: shares of connections. The n-th takes place n * stride modulo total, so that any `total` of them
+ * in a row are shared exactly, and the shares are mixed.
  */
 struct kmesh_split_key {
 	__u32 split_id;
@@ -195,7 +195,7 @@ struct kmesh_cursor {
 	__u32 pad;
 };
 
-/* km_active: sockets that are connected, or on their way, to an endpoint; of endpoint 0: to the service port. */
+/* km_active: sockets that are connected, or on their way, to an endpoint; 0: to any of the service port. */
 struct kmesh_active {
 	__u32 count;
 	__u32 pad;
@@ -210,8 +210,7 @@ struct kmesh_counted {
 /* Programs of the chain, in km_step4 and km_step6. */
 enum kmesh_native_step {
 	KMESH_STEP_ROUTE = 0, /* by the request */
-	KMESH_STEP_SPLIT = 1, /* by weight */
-	KMESH_STEP_MAX = 2,
+	KMESH_STEP_MAX = 1,
 };
 
 enum kmesh_l7_fallback {
