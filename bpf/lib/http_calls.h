@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Functions of the kernel module: see <kmesh/abi/http.h>. Weak, for programs must load without it too; what is
- * behind has_module is never run then.
+ * Functions of the kernel module: see <kmesh/abi/http.h>. Weak, for programs must load without it too; what
+ * is behind has_module is never run then.
  */
 #ifndef KMESH_HTTP_CALLS_H
 #define KMESH_HTTP_CALLS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * connect() in the kernel-native engine. A connection whose listener routes by requests runs the hook twice: at
- * connect(), where it is deferred and gets its default, and when its first request is there, where the route
- * decides. The first part of that second run is the same program; a tail call leads to the other.
+ * connect() in the kernel-native engine. A connection whose listener routes by requests runs the hook twice:
+ * at connect(), where it is deferred and gets its default, and when its first request is there, where the
+ * route decides. The first part of that second run is the same program; a tail call leads to the other.
  */
 #ifndef KMESH_NATIVE_CONNECT_H
 #define KMESH_NATIVE_CONNECT_H

@@ -100,9 +100,8 @@ static __always_inline struct kmesh_counted *kmesh_counted_of(struct bpf_sock *s
 }
 
 /*
- * The socket is about to connect to the choice, or (`choice` is 0) to something else. Returns 0 when the service
- * port has as many connections as it may have. A function of its own, so that what rarely happens is not in
- * every program.
+ * The socket is about to connect to the choice, or (`choice` is 0) to something else. Returns 0 when the
+ * service port has as many connections as it may have.
  */
 static __noinline int kmesh_admit(struct bpf_sock *sk, const struct kmesh_choice *choice, int is_limited)
 {

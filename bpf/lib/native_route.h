@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * From a request to its route: host, path, conditions. The maps that are read here do not change while they are
- * read: see <kmesh/abi/native.h>. What should be there and is not is a fault of ours.
+ * From a request to its route: host, path, conditions. The maps that are read here do not change while they
+ * are read: see <kmesh/abi/native.h>. What should be there and is not is a fault of ours.
  */
 #ifndef KMESH_NATIVE_ROUTE_H
 #define KMESH_NATIVE_ROUTE_H

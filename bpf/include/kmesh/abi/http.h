@@ -5,8 +5,8 @@
  *
  * Keys: ":method"; ":path", without query and fragment; ":host", of the Host header or an absolute target, in
  * lower case and without its port; ":authority", the same with its port, if it has one; ":target", as it was
- * sent; ":version"; "?name" for a parameter of the query; else the name of a header, in any case. A header that
- * is there more than once has its values joined by ",".
+ * sent; ":version"; "?name" for a parameter of the query; else the name of a header, in any case. A header
+ * that is there more than once has its values joined by ",".
  */
 #ifndef KMESH_ABI_HTTP_H
 #define KMESH_ABI_HTTP_H

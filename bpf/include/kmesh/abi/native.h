@@ -5,8 +5,8 @@
  *	listener -> filter chain -> route table -> virtual host -> route -> split -> service port -> endpoint
  *
  * A cluster is a service port of l4.h that has no frontends: whatever chooses one ends in its id. Listeners
- * are the only entries that change in place, so they alone are sealed. Everything that they lead to has ids of
- * its own for each form that it takes: it is written before the listener leads to it, never changes, and is
+ * are the only entries that change in place, so they are sealed. Everything that they lead to has ids of its
+ * own for each form that it takes: it is written before the listener leads to it, never changes, and is
  * removed a grace period of RCU after nothing leads to it any more.
  *
  * What clients send is looked up by hashes (http.h), and each find is compared with the text itself before it
