@@ -48,7 +48,8 @@ let package = Package(
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
-        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", "Steering"]),
+        library("Steering", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library(

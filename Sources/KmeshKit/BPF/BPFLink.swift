@@ -73,6 +73,9 @@ public enum CgroupHook: String, CaseIterable, Sendable {
 
     public var name: String { rawValue }
 
+    /// Those that steering at L4 needs.
+    public static var steering: [CgroupHook] { allCases }
+
     var attachType: UInt32 {
         switch self {
         case .getpeername4: BPF_CGROUP_INET4_GETPEERNAME.rawValue

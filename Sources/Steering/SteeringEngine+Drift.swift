@@ -3,7 +3,7 @@ internal import KmeshKit
 internal import Logging
 
 /// Finds and repairs what somebody else has changed in the kernel.
-extension DualEngine {
+extension SteeringEngine {
     /// Looks at a part of the maps, and at all hooks and enrolled pods. What runs in pods is authorization's.
     func repairDrift() {
         guard let kernel = running?.kernel, let enrolled = running?.enrolled.values else { return }

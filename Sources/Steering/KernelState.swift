@@ -24,11 +24,13 @@ struct KernelState: Sendable {
 
     /// Nothing is pinned or attached yet, and nothing that is pinned changes.
     /// - Parameter lock: that of the pins.
-    init(_ options: EngineOptions, lock: SharedDescriptor) throws(EngineError) {
+    init(
+        _ definition: EngineDefinition, _ options: EngineOptions, lock: SharedDescriptor
+    ) throws(EngineError) {
         self.lock = lock
         do throws(BPFError) {
-            state = try PinnedState(options)
-            let object = try BPFObject(named: "dual")
+            state = try PinnedState(definition, options)
+            let object = try BPFObject(named: definition.object)
             try object.set(constants: options.constants)
             do throws(BPFError) {
                 try state.prepare(object, options)
@@ -48,7 +50,7 @@ struct KernelState: Sendable {
             enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
             flows = try FlowMaps(of: object)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
-            programs = try Self.programs(of: object)
+            programs = try Self.programs(of: object, at: definition.hooks)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
             shared = [
@@ -131,7 +133,7 @@ struct KernelState: Sendable {
     /// What became of pins of an earlier layout.
     var migrationNotes: [String] {
         guard case .migrated(let former, let path) = state.origin else { return [] }
-        return ["took over \(former.path): layout \(path.layout) is now \(KMESH_LAYOUT_VERSION)"]
+        return ["took over \(former.path): layout \(path.layout) is now \(state.layouts.current)"]
     }
 
     /// The reading side of the ring of traced verdicts.
@@ -185,10 +187,10 @@ struct KernelState: Sendable {
     }
 
     private static func programs(
-        of object: borrowing BPFObject
+        of object: borrowing BPFObject, at hooks: [CgroupHook]
     ) throws(BPFError) -> [CgroupHook: SharedDescriptor] {
         var programs: [CgroupHook: SharedDescriptor] = [:]
-        for hook in CgroupHook.allCases {
+        for hook in hooks {
             programs[hook] = SharedDescriptor(try object.program("kmesh_\(hook.name)"))
         }
         return programs

@@ -2,7 +2,7 @@ internal import CKmeshABI
 public import KmeshKit
 
 /// What metrics and logs ask for.
-extension DualEngine {
+extension SteeringEngine {
     public func meters() async -> EngineMeters {
         guard let running else { return EngineMeters() }
         var meters = running.kernel.meters(counts: running.dataplane.entryCounts)

@@ -1,7 +1,7 @@
 public import KmeshKit
 
 /// What the engine was given and has in the kernel, for people.
-extension DualEngine {
+extension SteeringEngine {
     public func configuration() async -> [MeshResource] {
         guard let running else { return [] }
         return running.dataplane.configuration + (await authorization.configuration())
