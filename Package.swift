@@ -92,6 +92,7 @@ let package = Package(
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
+        tests("SteeringTests", ["BPFLoader", "CKmeshABI", "KmeshKit", "KmeshTestSupport", "Steering"]),
         tests("SystemTests", ["KmeshKit", "KmeshTestSupport"]),
         tests("TelemetryTests", ["CKmeshABI", "KmeshKit", "KmeshTestSupport", "Telemetry"]),
         tests("TidyTests", []),

@@ -45,7 +45,9 @@ struct PinnedState: Sendable {
     }
 
     /// Makes the object's maps those that are pinned, as far as they are.
-    func prepare(_ object: borrowing BPFObject, _ options: EngineOptions) throws(BPFError) {
+    func prepare(
+        _ object: borrowing BPFObject, _ capacities: [(map: String, capacity: UInt32)]
+    ) throws(BPFError) {
         let fresh: Set<String>
         switch origin {
         case .fresh:
@@ -57,7 +59,7 @@ struct PinnedState: Sendable {
             fresh = path.freshMaps
             try object.adoptMaps(from: earlier, except: fresh)
         }
-        for (map, capacity) in options.capacityByMap where fresh.contains(map) {
+        for (map, capacity) in capacities where fresh.contains(map) {
             try object.setCapacity(of: map, to: Int(capacity))
         }
     }

@@ -4,12 +4,13 @@ public import KmeshKit
 extension SteeringEngine {
     public func configuration() async -> [MeshResource] {
         guard let running else { return [] }
-        return running.dataplane.configuration + (await authorization.configuration())
+        return running.dataplane.configuration + (layer?.configuration ?? [])
+            + (await authorization.configuration())
     }
 
     public func dumpableMaps() async -> [DumpableMap] {
         guard let running else { return [] }
         return running.kernel.dumpableMaps(running.dataplane, enrolled: running.enrolled)
-            + (await authorization.dumpableMaps())
+            + (layer?.dumpableMaps(running.dataplane) ?? []) + (await authorization.dumpableMaps())
     }
 }

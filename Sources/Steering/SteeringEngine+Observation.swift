@@ -5,7 +5,9 @@ public import KmeshKit
 extension SteeringEngine {
     public func meters() async -> EngineMeters {
         guard let running else { return EngineMeters() }
-        var meters = running.kernel.meters(counts: running.dataplane.entryCounts)
+        var meters = running.kernel.meters(
+            counts: running.dataplane.entryCounts, others: layer?.entriesByMap ?? [:])
+        if let layer { meters.add(layer.meters()) }
         meters.add(await authorization.meters())
         return meters
     }

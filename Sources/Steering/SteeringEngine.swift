@@ -13,6 +13,8 @@ public actor SteeringEngine: DataplaneEngine {
     var running: Running?
     // Outside of `running`, as it cannot be copied.
     var traces: TraceLog?
+    /// What the engine adds to L4. Outside of `running`, whose data plane is handed to it.
+    var layer: (any SteeringLayer)?
 
     /// What lives between `start` and `stop`.
     struct Running: Sendable {
@@ -51,11 +53,12 @@ public actor SteeringEngine: DataplaneEngine {
         let protection = await authorized
         do throws(EngineError) {
             let notes = try protection.get()
-            let (kernel, dataplane) = try prepared.get()
+            let (kernel, dataplane, layer) = try prepared.get()
             let traces = try kernel.traceLog()
             running = try steer(by: kernel, dataplane, workloads)
             self.traces = traces
-            return notes + kernel.migrationNotes + kernel.keptCapacities(options)
+            self.layer = layer
+            return notes + kernel.migrationNotes + kernel.keptCapacities + (layer?.notes ?? [])
         } catch {
             await authorization.abandon()
             throw error
@@ -86,16 +89,19 @@ public actor SteeringEngine: DataplaneEngine {
     }
 
     /// Loads the programs and reads the maps; nothing changes yet.
-    private func prepare(_ lock: SharedDescriptor) -> Result<(KernelState, L4Dataplane), EngineError> {
+    private func prepare(
+        _ lock: SharedDescriptor
+    ) -> Result<(KernelState, L4Dataplane, (any SteeringLayer)?), EngineError> {
         do throws(EngineError) {
-            let kernel = try KernelState(definition, options, lock: lock)
+            var layer: (any SteeringLayer)?
+            let kernel = try KernelState(definition, options, lock: lock, &layer)
             var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
             do throws(MapError) {
-                try dataplane.adopt()
+                try dataplane.adopt(clusters: layer?.adoptedClusters ?? [:])
             } catch {
                 throw EngineError(error)
             }
-            return .success((kernel, dataplane))
+            return .success((kernel, dataplane, layer))
         } catch {
             return .failure(error)
         }
@@ -154,18 +160,22 @@ public actor SteeringEngine: DataplaneEngine {
         running.dataplane.describe(in: &snapshot)
         snapshot.enrolled = running.enrolled.values.sorted { $0.pod < $1.pod }
         snapshot.reasons = running.kernel.reasonCounts()
-        snapshot.maps = running.kernel.mapSnapshots(counts: running.dataplane.entryCounts)
+        snapshot.maps = running.kernel.mapSnapshots(
+            counts: running.dataplane.entryCounts, others: layer?.entriesByMap ?? [:])
+        layer?.describe(in: &snapshot)
         return snapshot
     }
 
     public func verify() async throws -> [Difference] {
         guard let running else { throw EngineError.notStarted }
-        return try running.dataplane.verify()
+        return try running.dataplane.verify() + (layer?.verify(running.dataplane) ?? [])
             + running.kernel.differences(from: running.enrolled.values).map(\.difference)
             + (await authorization.verify())
     }
 
     public func stop(_ disposition: StopDisposition) async throws(EngineError) {
+        layer?.end(disposition)
+        layer = nil
         running = nil
         traces = nil
         guard disposition == .removeAll else { return try await authorization.stop(disposition) }
@@ -182,11 +192,9 @@ public actor SteeringEngine: DataplaneEngine {
 
     public func tend() async {
         await authorization.tend()
-        if running.map({ $0.dataplane.pendingWrites > 0 }) == true {
-            let writes = running?.dataplane.retryPending() ?? 0
-            running?.activity.writes += UInt64(writes)
-        }
+        retryPending()
         repairDrift()
+        tendLayer()
         tendTraces()
     }
 
@@ -195,6 +203,7 @@ public actor SteeringEngine: DataplaneEngine {
         var activity = running.activity
         activity.pendingWrites = UInt64(running.dataplane.pendingWrites)
         activity.stall = running.dataplane.stall.map { "\($0)" }
+        if let layer { activity.add(layer.activity) }
         activity.add(await authorization.activity())
         return activity
     }
@@ -207,7 +216,7 @@ public actor SteeringEngine: DataplaneEngine {
 
     private func steer(by changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
         let start = ContinuousClock.now
-        guard let (rejected, writes) = running?.dataplane.apply(changes) else {
+        guard let (rejected, writes) = running?.apply(changes, through: &layer) else {
             return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }
         }
         running?.kernel.removeOlder()
