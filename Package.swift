@@ -48,7 +48,8 @@ let package = Package(
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
-        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
+        library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", "Steering"]),
+        library("Steering", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library(
@@ -91,6 +92,7 @@ let package = Package(
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
         tests("SimulationTests", ["CKmeshABI", "KmeshKit"]),
+        tests("SteeringTests", ["BPFLoader", "CKmeshABI", "KmeshKit", "KmeshTestSupport", "Steering"]),
         tests("SystemTests", ["KmeshKit", "KmeshTestSupport"]),
         tests("TelemetryTests", ["CKmeshABI", "KmeshKit", "KmeshTestSupport", "Telemetry"]),
         tests("TidyTests", []),

@@ -69,9 +69,11 @@ public import KmeshKit
         guard result == 0 else { throw .failed("reuse the pinned map \(map)", Errno(-result)) }
     }
 
-    /// Sets the programs' constants: `settings` is all of their `.rodata`.
-    public func set<Settings: BitwiseCopyable>(constants settings: Settings) throws(BPFError) {
-        let map = unsafe try find(map: ".rodata")
+    /// Sets the programs' constants: `settings` is all of the section.
+    public func set<Settings: BitwiseCopyable>(
+        constants settings: Settings, in section: String = ".rodata"
+    ) throws(BPFError) {
+        let map = unsafe try find(map: section)
         var size = 0
         _ = unsafe bpf_map__initial_value(map, &size)
         guard size == MemoryLayout<Settings>.size else {

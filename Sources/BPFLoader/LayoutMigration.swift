@@ -4,7 +4,8 @@ public import KmeshKit
 /// Steps from layout to layout. A new layout adds one.
 public struct LayoutMigration: Sendable {
     private let steps: [LayoutStep]
-    private let current: UInt32
+    /// The layout of this build.
+    public let current: UInt32
 
     /// - Parameter steps: one for each layout that can be left, in ascending order without gaps.
     public init(to current: UInt32, by steps: [LayoutStep]) {

@@ -4,7 +4,7 @@ internal import KmeshKit
 
 /// What has changed from layout to layout.
 extension LayoutMigration {
-    static let l4 = LayoutMigration(
+    static let dualEngine = LayoutMigration(
         to: UInt32(KMESH_LAYOUT_VERSION),
         by: [
             // Workloads can be traced since.

@@ -73,6 +73,7 @@ public struct Daemon: Sendable {
             let record = DaemonRecord(
                 options, mode: engine.mode.rawValue, source: source.name, isAdopted: first == nil,
                 statusAddress: statusServer?.address, metricsAddress: metricsServer?.address)
+            record.readinessNote = await engine.readinessNote()
             let configuration = ConfigurationApplier(engine, source, record, observer)
             let enrollment = try await Enrollment(store: store, engine: engine)
             let admin = AdminHandler(
@@ -106,7 +107,7 @@ public struct Daemon: Sendable {
                     await configuration.follow()
                 }
                 group.addTask { await WaitingPods(options.stateDirectory, admin).enroll(after: record) }
-                group.addTask { await tend(record.watchdog) }
+                group.addTask { await tend(record) }
                 group.addTask {
                     await observe()
                     await observer?.run()
@@ -138,9 +139,10 @@ public struct Daemon: Sendable {
     }
 
     /// Gives the engine its second, until the task is cancelled.
-    private func tend(_ watchdog: Watchdog) async {
+    private func tend(_ record: DaemonRecord) async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
-            await watchdog.watch("tending to its maps and programs") { await engine.tend() }
+            await record.watchdog.watch("tending to its maps and programs") { await engine.tend() }
+            record.readinessNote = await engine.readinessNote()
         }
     }
 

@@ -12,6 +12,7 @@ final class DaemonRecord: Sendable {
         var badConfigurations: UInt64 = 0
         var lastConfigurationError: String?
         var applyTimes = Histogram()
+        var readinessNote: String?
     }
 
     private let state = Mutex(State())
@@ -42,6 +43,12 @@ final class DaemonRecord: Sendable {
 
     /// Whether the first configuration of this run is in force.
     var isConfigured: Bool { state.withLock { $0.updates > 0 } }
+
+    /// What the engine said last of how ready it is.
+    var readinessNote: String? {
+        get { state.withLock { $0.readinessNote } }
+        set { state.withLock { $0.readinessNote = newValue } }
+    }
 
     /// Waits for the first configuration, while none was refused; whether it is in force then.
     func awaitConfiguration(_ limit: Duration) async -> Bool {

@@ -13,7 +13,7 @@ public enum EngineFactory {
     ) throws(EngineError) -> any DataplaneEngine {
         switch mode {
         case .kernelNative: throw .notInThisBuild(mode: mode, available: available)
-        case .dualEngine: return DualEngine(options, authorization)
+        case .dualEngine: return DualEngine.make(options, authorization)
         }
     }
 

@@ -1,4 +1,5 @@
 import BPFLoader
+import Foundation
 import KmeshTestSupport
 import Testing
 
@@ -44,6 +45,34 @@ struct BPFLinkTests {
             try await Task.sleep(for: .milliseconds(10))
         }
         return false
+    }
+
+    @Test func aProgramSeesSocketsEnd() throws {
+        let object = try testObject("attach_test")
+        try object.load()
+        let program = SharedDescriptor(try object.program("sock_release"))
+        let counts = try BPFMap<Word, Word>(try object.map("test_count"), name: "test_count")
+        let mount = try #require(try Cgroup.mountPoint())
+        let cgroup = "\(mount)/kmesh-test-\(UInt32.random(in: 0...UInt32.max))"
+        try Files.makeDirectories(cgroup)
+        defer { try? Files.removeDirectory(cgroup) }
+        let pins = try TestPins()
+        let directory = try pins.directory()
+        let attachments = CgroupAttachments(pins: directory, cgroupPath: cgroup)
+        try attachments.apply([.sockRelease: program])
+        #expect(try pinned("link_sock_release", in: directory).facts().programID == id(program))
+
+        let client = try Process.run(
+            URL(fileURLWithPath: "/bin/sh"),
+            arguments: [
+                "-c", "echo $$ >\(cgroup)/cgroup.procs; exec python3 -c 'import socket; socket.socket()'",
+            ])
+        client.waitUntilExit()
+        #expect(client.terminationStatus == 0)
+        #expect(try counts.value(of: 4)?.value == 1)
+        // Nobody wants it any more.
+        try attachments.apply([:])
+        #expect(try directory.pinnedNames() == [])
     }
 
     @Test func anXDPLinkIsPinnedReplacedAndDetached() async throws {

@@ -39,6 +39,19 @@ struct BPFObjectTests {
             "\(String(describing: error))")
     }
 
+    @Test func partsHaveConstantsOfTheirOwn() throws {
+        let object = try object(answer: 7)
+        try object.set(constants: UInt32(42), in: ".rodata.more")
+        #expect(object.mapNames.sorted() == ["test_chain", "test_hash", "test_ring"])
+        try object.load()
+        #expect(try run(SharedDescriptor(try object.program("step"))) == 7)
+        #expect(try run(SharedDescriptor(try object.program("more"))) == 42)
+        let error = #expect(throws: BPFError.self) {
+            try object.set(constants: UInt32(7), in: ".rodata.none")
+        }
+        #expect(error?.description.contains("find the map .rodata.none in chain_test") == true)
+    }
+
     @Test func mapsHaveTheCapacityThatIsAskedFor() throws {
         let object = try object(answer: 1)
         try object.setCapacity(of: "test_hash", to: 100)

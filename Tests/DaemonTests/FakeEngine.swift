@@ -56,6 +56,10 @@ actor FakeEngine: DataplaneEngine {
         await tending.pass()
     }
 
+    private var note: String?
+    func note(_ note: String) { self.note = note }
+    func readinessNote() async -> String? { note }
+
     func activity() async -> EngineActivity { EngineActivity(applied: UInt64(recorder.applied.count)) }
 
     func snapshot() async -> EngineSnapshot {

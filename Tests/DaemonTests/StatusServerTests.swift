@@ -92,6 +92,14 @@ import Testing
             #expect(try await gated.eventually { $0.isConfigured })
             let ready = try await gated.http("GET", "/debug/ready", at: address)
             #expect(ready.status == 200 && ready.body == "ready\n")
+            // The engine is asked about once a second.
+            await gated.engine.note("HTTP routes need the kernel module")
+            var noted = ready
+            for _ in 0..<500 where noted.body == ready.body {
+                try await Task.sleep(for: .milliseconds(10))
+                noted = try await gated.http("GET", "/debug/ready", at: address)
+            }
+            #expect(noted.status == 200 && noted.body == "ready; HTTP routes need the kernel module\n")
             gated.send.yield(.terminate)
             try await group.waitForAll()
         }

@@ -29,7 +29,7 @@ struct EarlierDataplane {
         for name in object.mapNames where name != KMESH_MAP_TRACE {
             try pins.pinStaged(try object.map(name), as: name)
         }
-        for hook in CgroupHook.allCases {
+        for hook in CgroupHook.steering {
             let link = BPFLink(try Self.open("link_\(hook.name)", in: current))
             try link.update(to: try object.program("kmesh_\(hook.name)"), at: hook.name)
             try pins.pinStaged(link.descriptor, as: "link_\(hook.name)")

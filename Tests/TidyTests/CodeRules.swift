@@ -8,6 +8,7 @@ private let confinedModules: [String: [String]] = [
     "CBPFObjects": ["Sources/BPFLoader/"],
     "CBPFTestObjects": ["Tests/"],
     "CLibYAML": ["Sources/KmeshYAML/"],
+    "Steering": ["Sources/DualEngine/", "Sources/KernelNativeEngine/", "Tests/"],
     // The daemon for the status server.
     "WaypointProxy": ["Sources/kmesh-waypoint/", "Sources/KmeshDaemon/", "Tests/"],
 ]
@@ -15,10 +16,11 @@ private let confinedModules: [String: [String]] = [
 /// These stay small: Foundation costs megabytes and milliseconds at start.
 private let foundationFree = [
     "Sources/KmeshKit/", "Sources/KmeshYAML/", "Sources/MeshFile/", "Sources/DualEngine/",
-    "Sources/BPFLoader/", "Sources/AuthzXDP/", "Sources/WaypointProxy/", "Sources/kmesh-waypoint/",
+    "Sources/Steering/", "Sources/BPFLoader/", "Sources/AuthzXDP/", "Sources/WaypointProxy/",
+    "Sources/kmesh-waypoint/",
 ]
 
-/// Engines know nothing of each other; only the daemon composes them.
+/// Engines know nothing of each other, and what they share nothing of them; only the daemon composes them.
 private let engines = ["DualEngine", "KernelNativeEngine", "AuthzXDP", "WaypointProxy"]
 
 func forbiddenImports(_ file: SourceFile) -> [Violation] {
@@ -30,9 +32,10 @@ func forbiddenImports(_ file: SourceFile) -> [Violation] {
         if module.hasPrefix("Foundation"), file.isIn(foundationFree) {
             return file.violation(line: line, "\(module) stays out of this module: use the standard library")
         }
-        if engines.contains(module), engines.contains(where: { $0 != module && file.isIn("Sources/\($0)/") })
-        {
-            return file.violation(line: line, "one engine imports no other: share through KmeshKit")
+        let others = (engines + ["Steering"]).filter { $0 != module }
+        if engines.contains(module), file.isIn(others.map { "Sources/\($0)/" }) {
+            return file.violation(
+                line: line, "one engine imports no other: share through KmeshKit or Steering")
         }
         return nil
     }

@@ -9,7 +9,8 @@ enum {
 	SLOT_XDP_SECOND = 1,
 	SLOT_LOOKUP_PASS = 2,
 	SLOT_LOOKUP_DROP = 3,
-	SLOTS = 4,
+	SLOT_RELEASE = 4,
+	SLOTS = 5,
 };
 
 struct {
@@ -64,6 +65,13 @@ int lookup_drop(struct bpf_sk_lookup *ctx)
 {
 	count(SLOT_LOOKUP_DROP);
 	return SK_DROP;
+}
+
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock *ctx)
+{
+	count(SLOT_RELEASE);
+	return 1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -10,6 +10,10 @@ struct test_settings {
 
 const volatile struct test_settings test_settings;
 
+/* Of another part of the same object. */
+SEC(".rodata.more")
+const volatile __u32 test_more;
+
 int step(struct xdp_md *ctx);
 
 struct {
@@ -38,6 +42,12 @@ int enter(struct xdp_md *ctx)
 {
 	bpf_tail_call(ctx, &test_chain, 0);
 	return test_settings.missed;
+}
+
+SEC("xdp")
+int more(struct xdp_md *ctx)
+{
+	return test_more;
 }
 
 SEC("xdp")

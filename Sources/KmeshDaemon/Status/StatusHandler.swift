@@ -112,7 +112,7 @@ struct StatusHandler: Sendable {
             return sentence(
                 503, "not ready: programs are attached, the first configuration is not applied yet")
         }
-        return sentence(200, "ready")
+        return sentence(200, record.readinessNote.map { "ready; \($0)" } ?? "ready")
     }
 
     private var liveness: StatusResponse {

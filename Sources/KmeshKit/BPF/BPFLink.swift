@@ -68,13 +68,19 @@ public struct BPFLinkFacts: Hashable, Sendable {
 /// The hooks of a cgroup at which the data plane has programs.
 public enum CgroupHook: String, CaseIterable, Sendable {
     // Order matters when attaching: what shows the dialed address comes before what rewrites it,
-    // and what tells a waypoint where a connection goes before what sends it there.
+    // and what tells a waypoint where a connection goes before what sends it there. What cleans up after a
+    // socket is there before anything can be to clean up.
+    case sockRelease = "sock_release"
     case getpeername4, getpeername6, recvmsg4, recvmsg6, sendmsg4, sendmsg6, sockops, connect4, connect6
 
     public var name: String { rawValue }
 
+    /// Those that steering at L4 needs.
+    public static var steering: [CgroupHook] { allCases.filter { $0 != .sockRelease } }
+
     var attachType: UInt32 {
         switch self {
+        case .sockRelease: BPF_CGROUP_INET_SOCK_RELEASE.rawValue
         case .getpeername4: BPF_CGROUP_INET4_GETPEERNAME.rawValue
         case .getpeername6: BPF_CGROUP_INET6_GETPEERNAME.rawValue
         case .recvmsg4: BPF_CGROUP_UDP4_RECVMSG.rawValue

@@ -14,8 +14,11 @@ struct AdoptedMaps: Sendable {
     private var waypointIDs: Set<UInt32> = []
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
+    /// What is known of ids that no frontend leads to.
+    private let clusters: [ClusterKey: UInt32]
 
-    init(reading maps: L4Maps) throws(MapError) {
+    init(reading maps: L4Maps, clusters: [ClusterKey: UInt32]) throws(MapError) {
+        self.clusters = clusters.filter { $0.value != 0 && $0.value != KMESH_WAYPOINT_MISSING }
         var occupancy = MapCounts()
         let frontends = try maps.frontends.contents()
         self.frontends = frontends.entries
@@ -71,9 +74,9 @@ struct AdoptedMaps: Sendable {
         return tables.entries.count + tables.damaged.count
     }
 
-    /// Every id that the maps mention.
+    /// Every id that the maps mention, or that somebody knows.
     var serviceIDs: Set<UInt32> {
-        var ids = Set(ports.keys)
+        var ids = Set(ports.keys).union(clusters.values)
         for value in frontends.values { ids.insert(value.serviceID) }
         for port in ports.values {
             if case .found(let value) = port.value { ids.insert(value.waypointID) }
@@ -102,6 +105,7 @@ struct AdoptedMaps: Sendable {
                 let addresses = Set(service.addresses.filter { $0.family == family }).sorted()
                 guard applied.port(key) == nil,
                     let state = claim(key, addresses, isWaypoint: isWaypoint, repairs: &repairs)
+                        ?? claim(ClusterKey(service.key, key), isWaypoint: isWaypoint, repairs: &repairs)
                 else { continue }
                 applied.ports.append(state)
             }
@@ -135,6 +139,17 @@ struct AdoptedMaps: Sendable {
             return found.state(id: id, key: key, frontends: own, repairs: &repairs)
         }
         return nil
+    }
+
+    /// A port that no address leads to, by what is known of it.
+    private mutating func claim(
+        _ cluster: ClusterKey, isWaypoint: Bool, repairs: inout MapChanges
+    ) -> ServicePortState? {
+        guard let id = clusters[cluster], references[id] == nil,
+            isWaypoint || !waypointIDs.contains(id), let found = ports[id], found.value != .absent
+        else { return nil }
+        ports[id] = nil
+        return found.state(id: id, key: cluster.port, frontends: [], repairs: &repairs)
     }
 
     /// The removal of all that nobody claimed; `table` has the markers that are still wanted. Marks of

@@ -10,7 +10,7 @@ public struct CgroupAttachments: Sendable {
 
     /// Puts each hook's program in force. A pinned link gets the new program in one step, so that no
     /// connection goes by unseen; else the program is attached and the link pinned. From here on traffic is
-    /// steered.
+    /// steered. Where an earlier run had a program and none is wanted, it goes.
     /// - Parameter programs: the loaded program of each hook that is wanted.
     public func apply(_ programs: [CgroupHook: SharedDescriptor]) throws(BPFError) {
         let cgroup = try openCgroup()
@@ -27,6 +27,10 @@ public struct CgroupAttachments: Sendable {
                 }
             }
             try renew(hook, program.file, on: cgroup)
+        }
+        let names = Set(try pins.pinnedNames())
+        for hook in CgroupHook.allCases where programs[hook] == nil && names.contains(Self.pinName(hook)) {
+            try pins.unpin(Self.pinName(hook))
         }
     }
 

@@ -44,7 +44,8 @@ extension L4Dataplane {
             for port in old?.ports ?? [] { changes.append(port.removal()) }
             return Transition(key: key, old: old, new: AppliedService(), changes: changes, newIDs: [])
         }
-        let wanted = try ServiceProjection(locality: locality).project(service, workloads: workloads)
+        let wanted = try ServiceProjection(locality: locality).project(
+            service, workloads: workloads, clusters: clusters[key])
         var new = AppliedService(addresses: service.ownAddresses, ports: [], waypoint: service.waypoint)
         var changes = MapChanges()
         var newIDs: [UInt32] = []
@@ -123,7 +124,7 @@ extension L4Dataplane {
             rejections[transition.key] = settlement.refused[index]
             guard settlement.refused[index] == nil else { continue }
             inForce[transition.key] = transition.new.isEmpty ? nil : transition.new
-            noteWaypoints(transition)
+            noteIDs(transition)
             for port in transition.old?.ports ?? [] where transition.new.port(port.key) == nil {
                 forget(port.id)
             }
@@ -135,12 +136,13 @@ extension L4Dataplane {
     }
 
     /// What a service goes through, and what goes through it, may have to be found again.
-    private mutating func noteWaypoints(_ transition: Transition) {
+    private mutating func noteIDs(_ transition: Transition) {
         waypoints.assign(
             transition.key, from: transition.old?.waypoint, to: inForce[transition.key]?.waypoint)
         let ids = { (service: AppliedService?) in service?.ports.map(\.id) ?? [] }
         guard ids(transition.old) != ids(transition.new) else { return }
         waypoints.touchDependents(of: transition.key)
+        clusters.renumber(transition.key)
     }
 
     private mutating func forget(_ serviceID: UInt32) {

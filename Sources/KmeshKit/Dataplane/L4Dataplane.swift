@@ -8,6 +8,7 @@ public struct L4Dataplane: Sendable {
     var inForce: [ServiceKey: AppliedService] = [:]
     var frontends = FrontendTable()
     var waypoints = WaypointTable()
+    var clusters = ClusterTable()
     var reconciler: MapReconciler
     var ids = NumericIDs()
     var names: [UInt32: ServiceKey] = [:]
@@ -27,8 +28,10 @@ public struct L4Dataplane: Sendable {
 
     /// Reads the maps as an earlier run left them. The first configuration that is applied takes over what
     /// fits to it; the rest is removed then.
-    public mutating func adopt() throws(MapError) {
-        let found = try AdoptedMaps(reading: reconciler.maps)
+    /// - Parameter clusters: the ids of clusters, as far as they are known: no frontend may lead to one, so
+    ///   that it is not found without. Those that are not known get new ids.
+    public mutating func adopt(clusters: [ClusterKey: UInt32] = [:]) throws(MapError) {
+        let found = try AdoptedMaps(reading: reconciler.maps, clusters: clusters)
         for id in found.serviceIDs { ids.reserve(id) }
         reconciler = MapReconciler(maps: reconciler.maps, occupancy: found.occupancy)
         adopted = found
@@ -40,15 +43,22 @@ public struct L4Dataplane: Sendable {
     public mutating func apply(
         _ changes: [ResourceChange<MeshResource>]
     ) -> (rejected: [RejectedResource], writes: Int) {
+        apply(changes) { $0.reconciler.flush() }
+    }
+
+    mutating func apply(
+        _ changes: [ResourceChange<MeshResource>], by flush: Flush
+    ) -> (rejected: [RejectedResource], writes: Int) {
         var affected = ServiceKeyList()
         var uids: [String] = []
         for change in changes {
             record(change, &affected)
             if case .upsert(.workload(let workload)) = change { uids.append(workload.uid) }
         }
+        for key in clusters.takeTouched() where services[key] != nil { affected.insert(key) }
         let found = takeOver()
         let order = planningOrder(affected.keys, withWaiting: changes.contains(where: \.concernsServices))
-        let writes = reconcile(order, found: found)
+        let writes = reconcile(order, found: found, by: flush)
         let rejected = affected.keys.compactMap { key in
             rejections[key].map { RejectedResource(name: .service(key), reason: $0) }
         }
@@ -56,7 +66,9 @@ public struct L4Dataplane: Sendable {
     }
 
     /// Writes again what a map refused for the moment. Returns the number of writes.
-    public mutating func retryPending() -> Int { reconcile([], found: []) }
+    public mutating func retryPending() -> Int {
+        reconcile([], found: []) { $0.reconciler.flush() }
+    }
 
     /// Writes that wait for the next `apply` or `retryPending`.
     public var pendingWrites: Int { reconciler.pendingWrites }
@@ -72,9 +84,12 @@ public struct L4Dataplane: Sendable {
 
     public var workloadCount: Int { workloads.count }
 
+    /// How what waits is written.
+    typealias Flush = (inout L4Dataplane) -> MapReconciler.Tally
+
     /// Brings services into force, then those that did not fit as long as others make room for them.
     /// `found` are those that an earlier run left.
-    private mutating func reconcile(_ keys: [ServiceKey], found: [ServiceKey]) -> Int {
+    mutating func reconcile(_ keys: [ServiceKey], found: [ServiceKey], by flush: Flush) -> Int {
         var keys = keys
         var writes = 0
         var isTriedAgain: Bool
@@ -82,7 +97,7 @@ public struct L4Dataplane: Sendable {
             plan(keys)
             consolidate(found)
             settleWaypoints()
-            let tally = reconciler.flush()
+            let tally = flush(&self)
             writes += tally.writes
             keys = rejections.keys.sorted()
             isTriedAgain = tally.removals.total > 0 && (!keys.isEmpty || waypoints.waitsForRoom)
@@ -133,6 +148,7 @@ public struct L4Dataplane: Sendable {
             frontends.adopt(applied)
             waypoints.assign(key, from: nil, to: applied.waypoint)
             for port in applied.ports { names[port.id] = key }
+            clusters.renumber(key)
             taken.append(key)
         }
         frontends.adopt(redirects: found.redirects)

@@ -10,11 +10,18 @@ struct MapReconciler: Sendable {
     private(set) var occupancy: MapCounts
     /// Why writes wait.
     private(set) var stall: MapError?
+    /// Whether removals wait until nobody else's entries lead to what goes.
+    var holdsRemovals = false
 
     /// What a flush did.
     struct Tally {
         var writes = 0
         var removals = MapCounts()
+
+        static func += (left: inout Tally, right: Tally) {
+            left.writes += right.writes
+            left.removals += right.removals
+        }
     }
 
     init(maps: L4Maps, occupancy: MapCounts) {
@@ -55,22 +62,27 @@ struct MapReconciler: Sendable {
         // What does not belong into a map may be what fills it, so it goes before what waits for room.
         let waiting = pending
         pending = changes.withoutUpserts
-        let removed = flush()
+        // Nobody leads to it, so that it need not be held.
+        let removed = flush(removing: true)
         let left = pending
         pending = waiting
         enqueue(left)
         enqueue(changes.withoutRemoves)
         var tally = flush()
-        tally.writes += removed.writes
-        tally.removals += removed.removals
+        tally += removed
         return tally
     }
 
     /// Writes what waits, until a write fails for good.
-    mutating func flush() -> Tally {
+    mutating func flush() -> Tally { flush(removing: !holdsRemovals) }
+
+    /// Writes wait for `error` to go away, which is somebody else's.
+    mutating func wait(because error: MapError) { stall = error }
+
+    private mutating func flush(removing: Bool) -> Tally {
         var tally = Tally()
         do throws(MapError) {
-            try writeAll(&tally)
+            try writeAll(removing: removing, &tally)
             stall = nil
         } catch {
             stall = error
@@ -78,7 +90,7 @@ struct MapReconciler: Sendable {
         return tally
     }
 
-    private mutating func writeAll(_ tally: inout Tally) throws(MapError) {
+    private mutating func writeAll(removing: Bool, _ tally: inout Tally) throws(MapError) {
         var writer = MapWriter()
         defer {
             tally.writes = writer.writes
@@ -91,6 +103,7 @@ struct MapReconciler: Sendable {
         try writer.upsert(&pending.slots.upserts, into: maps.slots)
         try writer.upsert(&pending.services.upserts, into: maps.services)
         try writer.upsert(&pending.frontends.upserts, into: maps.frontends)
+        guard removing else { return }
         try writer.remove(&pending.frontends.removes, from: maps.frontends, &tally.removals.frontends)
         try writer.remove(&pending.services.removes, from: maps.services, &tally.removals.services)
         try writer.remove(&pending.slots.removes, from: maps.slots, &tally.removals.slots)

@@ -5,17 +5,18 @@ struct ServiceProjection: Sendable {
     /// Where this node is.
     let locality: Locality
 
-    /// One element for each port and address family that the service has addresses in.
+    /// One element for each port and address family that the service has addresses in, or that is among
+    /// `clusters`.
     func project(
-        _ service: Service, workloads: WorkloadStore
+        _ service: Service, workloads: WorkloadStore, clusters: Set<ServicePortKey> = []
     ) throws(ProjectionError) -> [WantedServicePort] {
         try validate(service)
         var wanted: [WantedServicePort] = []
         for port in service.ports {
             for family in AddressFamily.allCases {
                 let frontends = Set(service.addresses.filter { $0.family == family })
-                guard !frontends.isEmpty else { continue }
                 let key = ServicePortKey(port: port.port, transport: port.transport, family: family)
+                guard !frontends.isEmpty || clusters.contains(key) else { continue }
                 wanted.append(
                     WantedServicePort(
                         key: key, frontends: frontends.sorted(), policy: service.policy,

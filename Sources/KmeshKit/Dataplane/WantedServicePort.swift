@@ -1,7 +1,7 @@
 /// What the configuration asks of one port of one service in one address family.
 struct WantedServicePort: Hashable, Sendable {
     var key: ServicePortKey
-    /// The addresses that clients dial, sorted, each once.
+    /// The addresses that clients dial, sorted, each once. A cluster may have none.
     var frontends: [IPAddress]
     var policy: LoadBalancingPolicy
     /// Seconds.

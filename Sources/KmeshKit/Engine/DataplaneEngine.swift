@@ -26,6 +26,9 @@ public protocol DataplaneEngine: Actor {
     /// How the engine has worked so far.
     func activity() async -> EngineActivity
 
+    /// What people should know who ask whether the engine is ready; `nil` where nothing is missing.
+    func readinessNote() async -> String?
+
     /// Its counters and measures, with those of authorization.
     func meters() async -> EngineMeters
 

@@ -14,7 +14,7 @@ public struct DriftReport: Sendable {
     /// Damage to a whole map must not fill the log's disk.
     public static let lineLimit = 20
 
-    package init() {}
+    public init() {}
 
     /// What was found, as lines for the log.
     public var texts: [String] {

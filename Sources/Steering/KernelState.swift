@@ -9,6 +9,7 @@ struct KernelState: Sendable {
     let flows: FlowMaps
     let state: PinnedState
     let reasons: BPFCounters
+    let countedReasons: [VerdictReason]
     /// Held as long as this lives.
     private let lock: SharedDescriptor
     let programs: [CgroupHook: SharedDescriptor]
@@ -17,21 +18,33 @@ struct KernelState: Sendable {
     private let sockets: SharedDescriptor
     let socketKeys: BPFMapKeys
     private let maps: [MapMemory]
+    private let capacities: [(map: String, capacity: UInt32)]
     /// What other programs read too.
     let shared: [String: SharedDescriptor]
     /// What is to be pinned, by name.
     private let files: [String: SharedDescriptor]
 
     /// Nothing is pinned or attached yet, and nothing that is pinned changes.
-    /// - Parameter lock: that of the pins.
-    init(_ options: EngineOptions, lock: SharedDescriptor) throws(EngineError) {
+    /// - Parameters:
+    ///   - lock: that of the pins.
+    ///   - layer: is made with it, where the engine has one.
+    init(
+        _ definition: EngineDefinition, _ options: EngineOptions, lock: SharedDescriptor,
+        _ layer: inout (any SteeringLayer)?
+    ) throws(EngineError) {
         self.lock = lock
+        countedReasons = definition.reasons
+        var loader = definition.makeLoader?(options)
+        capacities = options.capacityByMap + (loader?.capacityByMap ?? [])
+        let made: Result<(any SteeringLayer)?, EngineError>
         do throws(BPFError) {
-            state = try PinnedState(options)
-            let object = try BPFObject(named: "dual")
+            state = try PinnedState(definition, options)
+            let object = try BPFObject(named: definition.object)
             try object.set(constants: options.constants)
+            var programs = definition.programs
+            try loader?.prepare(object, &programs)
             do throws(BPFError) {
-                try state.prepare(object, options)
+                try state.prepare(object, capacities)
                 try object.load()
                 try state.fill(object)
             } catch {
@@ -48,7 +61,7 @@ struct KernelState: Sendable {
             enrolled = try BPFMap(try object.map(KMESH_MAP_ENROLLED), name: KMESH_MAP_ENROLLED)
             flows = try FlowMaps(of: object)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
-            programs = try Self.programs(of: object)
+            self.programs = try Self.programs(of: object, named: programs)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
             shared = [
@@ -60,9 +73,11 @@ struct KernelState: Sendable {
             var files: [String: SharedDescriptor] = [:]
             for name in object.mapNames { files[name] = SharedDescriptor(try object.map(name)) }
             self.files = files
+            made = Result { () throws(EngineError) in try loader?.makeLayer(object) }
         } catch {
             throw EngineError(error)
         }
+        layer = try made.get()
     }
 
     /// Whether the maps are those of an earlier run.
@@ -123,15 +138,13 @@ struct KernelState: Sendable {
         try enrolled.remove(present.damaged.filter { !keys.contains($0) })
     }
 
-    /// The maps of an earlier run that have other capacities than `options` ask for.
-    func keptCapacities(_ options: EngineOptions) -> [String] {
-        MapMemory.keptCapacities(maps, wanted: options.capacityByMap)
-    }
+    /// The maps of an earlier run that have other capacities than the options ask for.
+    var keptCapacities: [String] { MapMemory.keptCapacities(maps, wanted: capacities) }
 
     /// What became of pins of an earlier layout.
     var migrationNotes: [String] {
         guard case .migrated(let former, let path) = state.origin else { return [] }
-        return ["took over \(former.path): layout \(path.layout) is now \(KMESH_LAYOUT_VERSION)"]
+        return ["took over \(former.path): layout \(path.layout) is now \(state.layouts.current)"]
     }
 
     /// The reading side of the ring of traced verdicts.
@@ -151,19 +164,22 @@ struct KernelState: Sendable {
 
     /// Every reason with its count; what cannot be read is left out.
     func reasonCounts() -> [ReasonCount] {
-        VerdictReason.steering.compactMap { reason in
+        countedReasons.compactMap { reason in
             guard let count = try? reasons.value(of: reason.rawValue) else { return nil }
             return ReasonCount(number: reason.rawValue, name: reason.name, count: count)
         }
     }
 
-    /// - Parameter counts: entries of the maps that user space fills.
-    func mapSnapshots(counts: MapCounts) -> [MapSnapshot] {
-        let known = [
+    /// - Parameters:
+    ///   - counts: entries of the maps that user space fills.
+    ///   - others: the same for a layer's.
+    func mapSnapshots(counts: MapCounts, others: [String: Int]) -> [MapSnapshot] {
+        var known = [
             KMESH_MAP_FRONTEND: counts.frontends, KMESH_MAP_SERVICE: counts.services,
             KMESH_MAP_SLOT: counts.slots, KMESH_MAP_TABLE: counts.tables,
             KMESH_MAP_ENDPOINT: counts.endpoints, KMESH_MAP_WAYPOINT: counts.waypoints,
         ]
+        known.merge(others) { $1 }
         let created: [String: VerdictReason] = [
             KMESH_MAP_AFFINITY: .affinityCreated, KMESH_MAP_UDP_SESSION: .sessionCreated,
             KMESH_MAP_UDP_REPLY: .udpReplyCreated,
@@ -174,23 +190,21 @@ struct KernelState: Sendable {
         }
     }
 
-    func meters(counts: MapCounts) -> EngineMeters {
+    func meters(counts: MapCounts, others: [String: Int]) -> EngineMeters {
         var named = programs.map { ("kmesh_\($0.key.name)", $0.value) }
         named.append(("kmesh_sk_msg", messages))
         return EngineMeters(
-            reasons: reasonCounts(), maps: mapSnapshots(counts: counts),
+            reasons: reasonCounts(), maps: mapSnapshots(counts: counts, others: others),
             programs: named.sorted { $0.0 < $1.0 }.compactMap {
                 ProgramStatistics.use(of: $0.1, named: $0.0)
             })
     }
 
     private static func programs(
-        of object: borrowing BPFObject
+        of object: borrowing BPFObject, named names: [CgroupHook: String]
     ) throws(BPFError) -> [CgroupHook: SharedDescriptor] {
         var programs: [CgroupHook: SharedDescriptor] = [:]
-        for hook in CgroupHook.allCases {
-            programs[hook] = SharedDescriptor(try object.program("kmesh_\(hook.name)"))
-        }
+        for (hook, name) in names { programs[hook] = SharedDescriptor(try object.program(name)) }
         return programs
     }
 }

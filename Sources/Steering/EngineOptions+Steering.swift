@@ -1,12 +1,8 @@
 internal import CKmeshABI
 internal import KmeshKit
 
-/// What the options mean to this engine.
+/// What the options mean to a steering engine.
 extension EngineOptions {
-    var pinLayouts: PinLayouts {
-        PinLayouts(root: bpfFileSystemPath, part: "dual-engine", current: UInt32(KMESH_LAYOUT_VERSION))
-    }
-
     /// Every endpoint has one slot.
     var capacityByMap: [(map: String, capacity: UInt32)] {
         [

@@ -3,11 +3,12 @@ internal import KmeshKit
 internal import Logging
 
 /// Finds and repairs what somebody else has changed in the kernel.
-extension DualEngine {
+extension SteeringEngine {
     /// Looks at a part of the maps, and at all hooks and enrolled pods. What runs in pods is authorization's.
     func repairDrift() {
         guard let kernel = running?.kernel, let enrolled = running?.enrolled.values else { return }
         var report = running?.dataplane.repairDrift() ?? DriftReport()
+        if let found = layer?.repairDrift() { report.add(found) }
         var fault = report.fault.map { "\($0)" }
         var repaired: [Difference] = []
         do throws(MapError) {

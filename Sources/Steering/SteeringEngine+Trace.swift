@@ -4,7 +4,7 @@ internal import Logging
 
 /// Shows the verdicts on pods' connections. A pod is traced as long as somebody asks: its entry in
 /// `km_enrolled` says until when.
-extension DualEngine {
+extension SteeringEngine {
     public func trace(_ request: TraceRequest) async throws(TraceError) -> TraceReport {
         guard let running, let traces else { throw .engine(.notStarted) }
         guard let workload = running.enrolled.values.first(where: { $0.pod == request.pod }) else {

@@ -1,5 +1,4 @@
 internal import BPFLoader
-internal import CKmeshABI
 internal import KmeshKit
 
 /// What earlier runs have left pinned, and so how this one begins.
@@ -20,14 +19,15 @@ struct PinnedState: Sendable {
     let older: [PinDirectory]
     let layouts: PinLayouts
 
-    init(_ options: EngineOptions) throws(BPFError) {
-        layouts = options.pinLayouts
+    init(_ definition: EngineDefinition, _ options: EngineOptions) throws(BPFError) {
+        let layouts = definition.layouts(options)
+        self.layouts = layouts
         try layouts.refuseNewer()
         pins = try layouts.pins()
-        let earlier = try layouts.present().filter { $0 < UInt32(KMESH_LAYOUT_VERSION) }
+        let earlier = try layouts.present().filter { $0 < layouts.current }
         if pins.exists {
             origin = .adopted
-        } else if let path = earlier.reversed().lazy.compactMap({ LayoutMigration.l4.path(from: $0) }).first {
+        } else if let path = earlier.reversed().lazy.compactMap(definition.migration.path(from:)).first {
             origin = .migrated(try layouts.pins(of: path.layout), path)
         } else {
             origin = .fresh
@@ -45,7 +45,9 @@ struct PinnedState: Sendable {
     }
 
     /// Makes the object's maps those that are pinned, as far as they are.
-    func prepare(_ object: borrowing BPFObject, _ options: EngineOptions) throws(BPFError) {
+    func prepare(
+        _ object: borrowing BPFObject, _ capacities: [(map: String, capacity: UInt32)]
+    ) throws(BPFError) {
         let fresh: Set<String>
         switch origin {
         case .fresh:
@@ -57,7 +59,7 @@ struct PinnedState: Sendable {
             fresh = path.freshMaps
             try object.adoptMaps(from: earlier, except: fresh)
         }
-        for (map, capacity) in options.capacityByMap where fresh.contains(map) {
+        for (map, capacity) in capacities where fresh.contains(map) {
             try object.setCapacity(of: map, to: Int(capacity))
         }
     }

@@ -2,10 +2,12 @@ internal import CKmeshABI
 public import KmeshKit
 
 /// What metrics and logs ask for.
-extension DualEngine {
+extension SteeringEngine {
     public func meters() async -> EngineMeters {
         guard let running else { return EngineMeters() }
-        var meters = running.kernel.meters(counts: running.dataplane.entryCounts)
+        var meters = running.kernel.meters(
+            counts: running.dataplane.entryCounts, others: layer?.entriesByMap ?? [:])
+        if let layer { meters.add(layer.meters()) }
         meters.add(await authorization.meters())
         return meters
     }

@@ -22,7 +22,7 @@ extension KernelState {
                 value: { ["address": .string("\($1.address)")] })
         }
         return dataplane.dumpableMaps + [enrolledMap] + dataplane.dumpableMaps(flows) + [
-            .reasons(KMESH_MAP_REASON, VerdictReason.steering, reasons, of: "steer"),
+            .reasons(KMESH_MAP_REASON, countedReasons, reasons, of: "steer"),
             .rows(
                 KMESH_MAP_METADATA,
                 note: "sockets whose first bytes to a waypoint have not gone yet, by cookie"
