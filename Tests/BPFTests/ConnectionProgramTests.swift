@@ -153,7 +153,7 @@ struct ConnectionProgramTests {
                 client.sendall(b"x" * int(line))
                 left = int(line)
                 while left: left -= len(server.recv(left))
-                print("done", flush=True)
+                print("done\\n", end="", flush=True)
             client.close()
             server.close()
             """)
