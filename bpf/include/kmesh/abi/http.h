@@ -3,10 +3,15 @@
  * What the kernel-native engine and the kernel module agree on. The module parses the first request of a
  * deferred connection; programs ask for its parts by key, and let it be matched and hashed.
  *
- * Keys: ":method"; ":path", without query and fragment; ":host", of the Host header or an absolute target, in
- * lower case and without its port; ":authority", the same with its port, if it has one; ":target", as it was
- * sent; ":version"; "?name" for a parameter of the query; else the name of a header, in any case. A header
- * that is there more than once has its values joined by ",".
+ * Keys: ":method"; ":path", without query and fragment, "/" when it is empty; ":host", of an absolute
+ * target or else the Host header, in lower case and without its port; ":authority", the same with its port,
+ * if it has one; ":port", of the same, empty without one (HTTP/1.0 may have neither); ":target", as it was
+ * sent; ":version", "HTTP/1.1" or "HTTP/1.0"; "?name"
+ * for the first parameter of the query with the name, nothing decoded, empty without a "="; else the name
+ * of a header, in any case. A header that is there more than once has its values joined by ", ".
+ *
+ * All of this is as the waypoint has it, and what that refuses as ambiguous or wrong, and CONNECT, is no
+ * request here: the connection goes to its default endpoint.
  */
 #ifndef KMESH_ABI_HTTP_H
 #define KMESH_ABI_HTTP_H
