@@ -4,7 +4,7 @@
 
 /*
  * Lines of one name are joined by a comma and a space (RFC 9110 section 5.3), which takes less room than the
- * lines did. A Host line is never repeated; so the host, in lower case, fits in as well.
+ * lines did. A Host line is never repeated; so the authority, in lower case, fits in as well.
  */
 u32 kmesh_http_extra(const struct kmesh_http *http)
 {
@@ -54,9 +54,10 @@ void kmesh_http_finish(struct kmesh_http *http, u8 *text, u32 at)
 				at = join_field(http, text, number, at);
 	http->has_repeated = false;
 	if (http->has_capitals) {
-		for (number = 0; number < http->host.size; number++)
-			text[at + number] = kmesh_lower(text[http->host.start + number]);
+		for (number = 0; number < http->authority.size; number++)
+			text[at + number] = kmesh_lower(text[http->authority.start + number]);
 		http->host.start = at;
+		http->authority.start = at;
 	}
 	http->has_capitals = false;
 }
@@ -87,6 +88,8 @@ static bool find_special(const struct kmesh_http *http, const u8 *text, const u8
 		return false; /* HTTP/1.0 needs none */
 	} else if (is_key(key, size, ":host")) {
 		range = &http->host;
+	} else if (is_key(key, size, ":authority")) {
+		range = &http->authority;
 	} else if (is_key(key, size, ":port")) {
 		range = &http->port;
 	} else {

@@ -229,7 +229,7 @@ static long kmesh_find_path_next(__u32 index, struct kmesh_walk *walk)
 	walk->number = kmesh_find(walk, &probe);
 	if (walk->number)
 		bpf_loop(KMESH_ROUTES_MAX, kmesh_find_route_next, walk, 0);
-	return walk->is_faulty;
+	return walk->is_faulty ? 1 : 0;
 }
 
 /* The number of the request's route in the virtual host; 0: there is none; below 0: a fault. */

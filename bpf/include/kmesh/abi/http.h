@@ -5,10 +5,10 @@
  *
  * Keys: ":method"; ":path", without query and fragment, "/" when it is empty; ":host", of an absolute
  * target or else the Host header, in lower case and without its port; ":authority", the same with its port,
- * if it has one; ":port", of the same, empty without one (HTTP/1.0 may have neither); ":target", as it was
- * sent; ":version", "HTTP/1.1" or "HTTP/1.0"; "?name"
- * for the first parameter of the query with the name, nothing decoded, empty without a "="; else the name
- * of a header, in any case. A header that is there more than once has its values joined by ", ".
+ * if it has one; ":port", of the same, empty without one (HTTP/1.0 may have none of the three); ":target", as
+ * it was sent; ":version", "HTTP/1.1" or "HTTP/1.0"; "?name" for the first parameter of the query with the
+ * name, nothing decoded, empty without a "="; else the name of a header, in any case. A header that is there
+ * more than once has its values joined by ", ".
  *
  * All of this is as the waypoint has it, and what that refuses as ambiguous or wrong, and CONNECT, is no
  * request here: the connection goes to its default endpoint.
