@@ -9,6 +9,7 @@ public struct EngineDefinition: Sendable {
     let migration: LayoutMigration
     let hooks: [CgroupHook]
     let reasons: [VerdictReason]
+    let counts: Bool
     let makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)?
 
     /// - Parameters:
@@ -17,11 +18,12 @@ public struct EngineDefinition: Sendable {
     ///   - migration: leads to the layout of the object's maps.
     ///   - hooks: where the engine has programs.
     ///   - reasons: what the object's programs count.
+    ///   - counts: whether its programs count connections, which limits and some policies need.
     ///   - makeLoader: makes the loader of what the engine has beyond steering at L4; `nil`: nothing.
     public init(
         mode: EngineMode, object: String, pins: String, migration: LayoutMigration,
         hooks: [CgroupHook] = CgroupHook.steering, reasons: [VerdictReason] = VerdictReason.steering,
-        makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)? = nil
+        counts: Bool = false, makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)? = nil
     ) {
         self.mode = mode
         self.object = object
@@ -29,6 +31,7 @@ public struct EngineDefinition: Sendable {
         self.migration = migration
         self.hooks = hooks
         self.reasons = reasons
+        self.counts = counts
         self.makeLoader = makeLoader
     }
 

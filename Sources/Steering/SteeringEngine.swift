@@ -95,7 +95,8 @@ public actor SteeringEngine: DataplaneEngine {
         do throws(EngineError) {
             var layer: (any SteeringLayer)?
             let kernel = try KernelState(definition, options, lock: lock, &layer)
-            var dataplane = L4Dataplane(maps: kernel.l4Maps, localNode: options.nodeName)
+            var dataplane = L4Dataplane(
+                maps: kernel.l4Maps, localNode: options.nodeName, counts: definition.counts)
             do throws(MapError) {
                 try dataplane.adopt(clusters: layer?.adoptedClusters ?? [:])
             } catch {

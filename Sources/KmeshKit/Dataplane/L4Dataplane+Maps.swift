@@ -115,7 +115,7 @@ extension EntryTexts {
         EntryWords(
             key: { ["service": name($0.serviceID), "serviceId": JSONValue($0.serviceID)] },
             value: { _, value in
-                let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
+                let policy = LoadBalancingPolicy(mapValue: value.policy)
                 var members: [JSONValue.Member] = [
                     .init("policy", policy.map { .string($0.rawValue) } ?? JSONValue(value.policy)),
                     .init("tier", JSONValue(value.tier)), .init("endpoints", JSONValue(value.endpointCount)),

@@ -44,7 +44,7 @@ extension L4Dataplane {
             for port in old?.ports ?? [] { changes.append(port.removal()) }
             return Transition(key: key, old: old, new: AppliedService(), changes: changes, newIDs: [])
         }
-        let wanted = try ServiceProjection(locality: locality).project(
+        let wanted = try ServiceProjection(locality: locality, counts: counts).project(
             service, workloads: workloads, clusters: clusters[key])
         var new = AppliedService(addresses: service.ownAddresses, ports: [], waypoint: service.waypoint)
         var changes = MapChanges()

@@ -40,7 +40,7 @@ extension ServicePortState {
         for tier in tiers {
             for (index, id) in tier.ids.enumerated() { places[id] = UInt32(index) }
         }
-        let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
+        let policy = LoadBalancingPolicy(mapValue: value.policy)
         return ServiceSnapshot(
             id: id, service: service.description, port: key.port, transport: key.transport,
             family: key.family,

@@ -162,7 +162,7 @@ struct EntryTexts: Sendable {
     }
 
     func value(_ value: ServiceValue) -> String {
-        let policy = LoadBalancingPolicy.allCases.first { $0.mapValue == value.policy }
+        let policy = LoadBalancingPolicy(mapValue: value.policy)
         var text = policy.map(\.rawValue) ?? "unknown policy \(value.policy)"
         text += ", \(value.endpointCount) endpoints in tier \(value.tier)"
         if value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 {

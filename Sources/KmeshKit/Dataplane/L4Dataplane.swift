@@ -2,6 +2,8 @@
 /// service is in force with all of its ports or not at all, and what is refused leaves what ran before it.
 public struct L4Dataplane: Sendable {
     private let localNode: String
+    /// Whether the engine counts connections, which limits and some policies need.
+    let counts: Bool
     var locality: Locality
     var services = ServiceStore()
     var workloads = WorkloadStore()
@@ -19,9 +21,12 @@ public struct L4Dataplane: Sendable {
     /// Services of the configuration that are not in force as it wants them, and why.
     public internal(set) var rejections: [ServiceKey: String] = [:]
 
-    /// - Parameter localNode: this node's name, from which near and far are seen; may be empty.
-    public init(maps: L4Maps, localNode: String) {
+    /// - Parameters:
+    ///   - localNode: this node's name, from which near and far are seen; may be empty.
+    ///   - counts: whether the engine's programs count connections.
+    public init(maps: L4Maps, localNode: String, counts: Bool = false) {
         self.localNode = localNode
+        self.counts = counts
         locality = Locality(node: localNode)
         reconciler = MapReconciler(maps: maps, occupancy: MapCounts())
     }

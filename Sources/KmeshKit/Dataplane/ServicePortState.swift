@@ -60,9 +60,7 @@ struct ServicePortState: Hashable, Sendable {
         frontends.map { FrontendKey(address: $0, port: key.port, transport: key.transport) }
     }
 
-    var usesTable: Bool {
-        value.policy == KMESH_POLICY_TABLE_RANDOM.rawValue || value.policy == KMESH_POLICY_TABLE_HASH.rawValue
-    }
+    var usesTable: Bool { LoadBalancingPolicy.usesTable(mapValue: value.policy) }
 
     var hasAffinity: Bool { value.flags & KMESH_SERVICE_AFFINITY.rawValue != 0 }
 
@@ -73,7 +71,7 @@ struct ServicePortState: Hashable, Sendable {
         var changes = MapChanges()
         let moves = updateEndpoints(to: wanted.endpoints, &changes)
         frontends = wanted.frontends
-        updateSlots(moves, usesTable: wanted.policy != .random, &changes)
+        updateSlots(moves, usesTable: wanted.usesTable, &changes)
         updateValue(to: wanted, &changes)
         updateTable(&changes)
         return changes
@@ -86,9 +84,11 @@ struct ServicePortState: Hashable, Sendable {
         let placed = endpoints.filter { $0.tier != EndpointTier.none }
         return update(
             to: WantedServicePort(
-                key: key, frontends: frontends, policy: .random,
+                key: key, frontends: frontends,
+                policy: LoadBalancingPolicy(mapValue: value.policy) ?? .random,
                 affinityTimeout: hasAffinity ? value.affinityTimeout : nil,
                 isStrictlyUnmatched: placed.isEmpty && value.flags & KMESH_SERVICE_STRICT.rawValue != 0,
+                isLimited: value.flags & KMESH_SERVICE_LIMITED.rawValue != 0,
                 endpoints: placed.map {
                     WantedEndpoint(identity: $0.identity, tier: $0.tier, weight: $0.weight)
                 }))
@@ -239,13 +239,11 @@ extension ServicePortState {
 
     private mutating func updateValue(to wanted: WantedServicePort, _ changes: inout MapChanges) {
         // An endpoint of weight 0 is not chosen from a table; it still serves the clients that stay with it.
-        let chosen = endpoints.filter { wanted.policy == .random || $0.weight > 0 }
+        let usesTable = wanted.usesTable
+        let chosen = endpoints.filter { !usesTable || $0.weight > 0 }
         let best = chosen.lazy.map(\.tier).min() ?? 0
-        var flags: UInt32 = 0
-        if wanted.affinityTimeout != nil { flags |= KMESH_SERVICE_AFFINITY.rawValue }
-        if wanted.isStrictlyUnmatched { flags |= KMESH_SERVICE_STRICT.rawValue }
         let new = ServiceValue(
-            policy: wanted.policy.mapValue ?? 0, flags: flags, tier: UInt32(best),
+            policy: wanted.mapPolicy, flags: wanted.mapFlags, tier: UInt32(best),
             endpointCount: UInt32(chosen.lazy.filter { $0.tier == best }.count),
             affinityTimeout: wanted.affinityTimeout ?? 0, waypointID: value.waypointID)
         guard new != value || !isInMaps else { return }
@@ -274,17 +272,5 @@ extension ServicePortState {
             changes.tables.upserts = [plan]
         }
         table = .planned(digest)
-    }
-}
-
-extension LoadBalancingPolicy {
-    /// As the service map says it. `nil` for what it cannot say: no such service gets here.
-    var mapValue: UInt32? {
-        switch self {
-        case .roundRobin, .leastRequest: nil
-        case .random: KMESH_POLICY_RANDOM.rawValue
-        case .weighted: KMESH_POLICY_TABLE_RANDOM.rawValue
-        case .maglev: KMESH_POLICY_TABLE_HASH.rawValue
-        }
     }
 }

@@ -4,6 +4,8 @@ internal import CKmeshABI
 struct ServiceProjection: Sendable {
     /// Where this node is.
     let locality: Locality
+    /// Whether the engine counts connections, which limits and some policies need.
+    var counts = false
 
     /// One element for each port and address family that the service has addresses in, or that is among
     /// `clusters`.
@@ -20,7 +22,8 @@ struct ServiceProjection: Sendable {
                 wanted.append(
                     WantedServicePort(
                         key: key, frontends: frontends.sorted(), policy: service.policy,
-                        affinityTimeout: service.affinityTimeout, endpoints: []))
+                        affinityTimeout: service.affinityTimeout,
+                        isLimited: service.maxConnections != nil, endpoints: []))
             }
         }
         guard !wanted.isEmpty else { return [] }
@@ -86,8 +89,8 @@ struct ServiceProjection: Sendable {
         if let preference = service.locality, preference.scopes.count > EndpointTier.ranks - 1 {
             throw .tooManyScopes(preference.scopes.count)
         }
-        guard service.policy.mapValue != nil else { throw .unknownPolicy(service.policy) }
-        if let limit = service.maxConnections { throw .connectionLimit(limit) }
+        if service.policy.needsCounting, !counts { throw .unknownPolicy(service.policy) }
+        if let limit = service.maxConnections, !counts { throw .connectionLimit(limit) }
         if service.addresses.contains(where: \.isUnspecified) { throw .unspecifiedAddress }
         for (index, port) in service.ports.enumerated() {
             if port.port == 0 { throw .portZero }
@@ -99,8 +102,13 @@ struct ServiceProjection: Sendable {
     }
 
     private func checkTables(_ wanted: [WantedServicePort]) throws(ProjectionError) {
-        for port in wanted where port.policy != .random && port.endpoints.count > Int(KMESH_TABLE_SLOTS) {
-            throw .tooManyEndpoints(port.endpoints.count, port.policy)
+        for port in wanted {
+            if port.usesTable, port.endpoints.count > Int(KMESH_TABLE_SLOTS) {
+                throw .tooManyEndpoints(port.endpoints.count, port.policy)
+            }
+            if port.policy == .leastRequest, port.endpoints.contains(where: { $0.weight != 1 }) {
+                throw .weightedLeastRequest
+            }
         }
     }
 }
@@ -120,6 +128,7 @@ enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownPolicy(LoadBalancingPolicy)
     case connectionLimit(UInt32)
     case tooManyEndpoints(Int, LoadBalancingPolicy)
+    case weightedLeastRequest
 
     var description: String {
         switch self {
@@ -135,10 +144,13 @@ enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible {
             "has endpoints of \(count) ranks, of priority and locality together; at most "
                 + "\(EndpointTier.ranks) are possible: use fewer"
         case .unknownPolicy(let policy):
-            "asks for the \(policy.rawValue) policy, which this data plane does not have: use random, "
+            "asks for the \(policy.rawValue) policy, which only --mode=kernel-native has: use random, "
                 + "weighted or maglev"
         case .connectionLimit(let limit):
-            "allows at most \(limit) connections, and this data plane does not count them: remove the limit"
+            "allows at most \(limit) connections, and only --mode=kernel-native counts them: remove the limit"
+        case .weightedLeastRequest:
+            "has endpoints of different weights, which the least-request policy does not look at: use "
+                + "round-robin"
         case .tooManyEndpoints(let count, let policy):
             "has \(count) endpoints, and the \(policy.rawValue) policy can choose among at most "
                 + "\(KMESH_TABLE_SLOTS): use the random policy"

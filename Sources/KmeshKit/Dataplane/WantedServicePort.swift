@@ -8,6 +8,8 @@ struct WantedServicePort: Hashable, Sendable {
     var affinityTimeout: UInt32?
     /// The service has endpoints, but none where its strict locality asks for one.
     var isStrictlyUnmatched = false
+    /// How many connections it may have is limited.
+    var isLimited = false
     /// Sorted by identity, each once.
     var endpoints: [WantedEndpoint]
 }
