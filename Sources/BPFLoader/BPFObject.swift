@@ -88,12 +88,17 @@ public import KmeshKit
     }
 
     /// Before `load`: leaves a program out, which saves the kernel its verification.
-    public func leaveOut(program: String) throws(BPFError) {
+    public func leaveOut(program: String) throws(BPFError) { try choose(program, false) }
+
+    /// Before `load`: takes in a program that the object marks as optional.
+    public func include(program: String) throws(BPFError) { try choose(program, true) }
+
+    private func choose(_ program: String, _ isLoaded: Bool) throws(BPFError) {
         guard let found = unsafe bpf_object__find_program_by_name(handle, program) else {
             throw .failed("find the program \(program) in \(name)", .noEntry)
         }
-        let result = unsafe bpf_program__set_autoload(found, false)
-        guard result == 0 else { throw .failed("leave out the program \(program)", Errno(-result)) }
+        let result = unsafe bpf_program__set_autoload(found, isLoaded)
+        guard result == 0 else { throw .failed("choose the program \(program)", Errno(-result)) }
     }
 
     /// Makes maps and verifies programs. Nothing runs yet.

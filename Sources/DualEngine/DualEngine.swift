@@ -12,6 +12,8 @@ public enum DualEngine {
     }
 
     private static var definition: EngineDefinition {
-        EngineDefinition(mode: .dualEngine, object: "dual", pins: "dual-engine", migration: .dualEngine)
+        EngineDefinition(
+            mode: .dualEngine, object: "dual", pins: "dual-engine", migration: .dualEngine,
+            others: ["kernel-native"])
     }
 }

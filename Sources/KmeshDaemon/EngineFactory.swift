@@ -1,19 +1,17 @@
 /// Makes the engine of a mode. The only place that asks for the mode.
 internal import AuthzXDP
 internal import DualEngine
+internal import KernelNativeEngine
 public import KmeshKit
 
 public enum EngineFactory {
-    /// The modes that `make` has an engine for.
-    private static let available: [EngineMode] = [.dualEngine]
-
     /// An engine that is not started yet.
     public static func make(
         _ mode: EngineMode, _ options: EngineOptions, _ authorization: any AuthorizationEnforcer
-    ) throws(EngineError) -> any DataplaneEngine {
+    ) -> any DataplaneEngine {
         switch mode {
-        case .kernelNative: throw .notInThisBuild(mode: mode, available: available)
-        case .dualEngine: return DualEngine.make(options, authorization)
+        case .kernelNative: KernelNativeEngine.make(options, authorization)
+        case .dualEngine: DualEngine.make(options, authorization)
         }
     }
 
@@ -24,10 +22,8 @@ public enum EngineFactory {
 }
 
 extension EngineFactory {
-    /// The engines of this build, each not started: for removing what any of them left.
-    public static func all(_ options: EngineOptions) throws(EngineError) -> [any DataplaneEngine] {
-        var engines: [any DataplaneEngine] = []
-        for mode in available { engines.append(try make(mode, options, authorization(options))) }
-        return engines
+    /// All engines, each not started: for removing what any of them left.
+    public static func all(_ options: EngineOptions) -> [any DataplaneEngine] {
+        EngineMode.allCases.map { make($0, options, authorization(options)) }
     }
 }

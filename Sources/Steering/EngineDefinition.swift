@@ -10,6 +10,8 @@ public struct EngineDefinition: Sendable {
     let hooks: [CgroupHook]
     let reasons: [VerdictReason]
     let counts: Bool
+    let others: [String]
+    let afterRemoval: (@Sendable (EngineOptions) async -> Void)?
     let makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)?
 
     /// - Parameters:
@@ -19,11 +21,15 @@ public struct EngineDefinition: Sendable {
     ///   - hooks: where the engine has programs.
     ///   - reasons: what the object's programs count.
     ///   - counts: whether its programs count connections, which limits and some policies need.
+    ///   - others: what the names of other engines' pin directories begin with. They go when this one steers.
+    ///   - afterRemoval: is done when all that the engine had in the kernel is gone.
     ///   - makeLoader: makes the loader of what the engine has beyond steering at L4; `nil`: nothing.
     public init(
         mode: EngineMode, object: String, pins: String, migration: LayoutMigration,
         hooks: [CgroupHook] = CgroupHook.steering, reasons: [VerdictReason] = VerdictReason.steering,
-        counts: Bool = false, makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)? = nil
+        counts: Bool = false, others: [String],
+        afterRemoval: (@Sendable (EngineOptions) async -> Void)? = nil,
+        makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)? = nil
     ) {
         self.mode = mode
         self.object = object
@@ -32,6 +38,8 @@ public struct EngineDefinition: Sendable {
         self.hooks = hooks
         self.reasons = reasons
         self.counts = counts
+        self.others = others
+        self.afterRemoval = afterRemoval
         self.makeLoader = makeLoader
     }
 

@@ -11,7 +11,7 @@ struct KernelState: Sendable {
     let reasons: BPFCounters
     let countedReasons: [VerdictReason]
     /// Held as long as this lives.
-    private let lock: SharedDescriptor
+    let lock: SharedDescriptor
     let programs: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor

@@ -15,7 +15,8 @@ struct PinnedState: Sendable {
     let origin: Origin
     /// This build's own.
     let pins: PinDirectory
-    /// Pins of earlier layouts that this run does not take over. Their programs steer until they are removed.
+    /// Pins of earlier layouts that this run does not take over, and of other engines. Their programs steer
+    /// until they are removed.
     let older: [PinDirectory]
     let layouts: PinLayouts
 
@@ -36,6 +37,10 @@ struct PinnedState: Sendable {
         for layout in earlier {
             if case .migrated(_, let path) = origin, path.layout == layout { continue }
             older.append(try layouts.pins(of: layout))
+        }
+        for part in definition.others {
+            let layouts = PinLayouts(root: options.bpfFileSystemPath, part: part, current: 0)
+            for layout in try layouts.present() { older.append(try layouts.pins(of: layout)) }
         }
         self.older = older
     }

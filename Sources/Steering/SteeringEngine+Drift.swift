@@ -8,7 +8,7 @@ extension SteeringEngine {
     func repairDrift() {
         guard let kernel = running?.kernel, let enrolled = running?.enrolled.values else { return }
         var report = running?.dataplane.repairDrift() ?? DriftReport()
-        if let found = layer?.repairDrift() { report.add(found) }
+        if let dataplane = running?.dataplane, let found = layer?.repairDrift(dataplane) { report.add(found) }
         var fault = report.fault.map { "\($0)" }
         var repaired: [Difference] = []
         do throws(MapError) {

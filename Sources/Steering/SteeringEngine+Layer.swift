@@ -1,4 +1,5 @@
 internal import KmeshKit
+internal import Logging
 
 /// Has the layer take part in what L4 does.
 extension SteeringEngine {
@@ -15,6 +16,25 @@ extension SteeringEngine {
     func tendLayer() {
         guard let dataplane = running?.dataplane else { return }
         layer?.tend(dataplane)
+        if layer?.wantsReload == true { reload() }
+    }
+
+    /// Loads the programs anew over the maps that are there, and puts them into the place of those that run.
+    /// When that fails, these go on.
+    private func reload() {
+        guard let running else { return }
+        let log = Logger(label: "engine")
+        var fresh: (any SteeringLayer)?
+        do throws(EngineError) {
+            let kernel = try KernelState(definition, options, lock: running.kernel.lock, &fresh)
+            try kernel.attach(to: options.cgroupPath)
+            self.running?.kernel = kernel
+        } catch {
+            log.error("the programs cannot be loaded anew: \(error)")
+        }
+        guard let fresh else { return }
+        layer?.adapt(to: fresh)
+        for note in fresh.notes { log.warning("\(note)") }
     }
 }
 
@@ -23,11 +43,15 @@ extension SteeringEngine.Running {
         _ changes: [ResourceChange<MeshResource>], through layer: inout (any SteeringLayer)?
     ) -> (rejected: [RejectedResource], writes: Int) {
         guard layer != nil else { return dataplane.apply(changes) }
-        layer?.prepare(changes, &dataplane)
-        let (rejected, writes) = dataplane.apply(changes) { (dataplane, renumbered) throws(MapError) in
+        let others = layer?.prepare(changes, &dataplane) ?? []
+        let (rejected, writes) = dataplane.apply(changes + others) {
+            (dataplane, renumbered) throws(MapError) in
             try layer?.refer(to: dataplane, renumbered: renumbered)
         }
-        return (rejected + (layer?.rejections(of: changes) ?? []), writes)
+        let origins = rejected.map {
+            RejectedResource(name: layer?.origin(of: $0.name) ?? $0.name, reason: $0.reason)
+        }
+        return (origins + (layer?.rejections(of: changes) ?? []), writes)
     }
 
     mutating func retryPending(through layer: inout (any SteeringLayer)?) -> Int {

@@ -7,7 +7,7 @@ public actor SteeringEngine: DataplaneEngine {
     public nonisolated var mode: EngineMode { definition.mode }
     public nonisolated var handlers: [any ResourceHandler] { [MeshResourceHandler(engine: self)] }
 
-    private nonisolated let definition: EngineDefinition
+    nonisolated let definition: EngineDefinition
     let options: EngineOptions
     let authorization: any AuthorizationEnforcer
     var running: Running?
@@ -19,7 +19,7 @@ public actor SteeringEngine: DataplaneEngine {
     /// What lives between `start` and `stop`.
     struct Running: Sendable {
         var dataplane: L4Dataplane
-        let kernel: KernelState
+        var kernel: KernelState
         var enrolled: [LocalWorkload.ID: LocalWorkload] = [:]
         var activity = EngineActivity()
         /// Why drift could not be looked for, as far as it has been told.
@@ -189,6 +189,7 @@ public actor SteeringEngine: DataplaneEngine {
         }
         defer { withExtendedLifetime(lock) {} }
         try await authorization.stop(disposition)
+        await definition.afterRemoval?(options)
     }
 
     public func tend() async {

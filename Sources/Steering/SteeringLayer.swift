@@ -14,8 +14,19 @@ public protocol SteeringLayer: Sendable {
     var adoptedClusters: [ClusterKey: UInt32] { get }
 
     /// Takes note of `changes` before L4 applies them, and tells `dataplane` which clusters there shall be.
-    /// Nothing is written yet.
-    mutating func prepare(_ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane)
+    /// Nothing is written yet. Returns what L4 shall apply beside them.
+    mutating func prepare(
+        _ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane
+    ) -> [ResourceChange<MeshResource>]
+
+    /// Whose a resource is that L4 refuses: one of `prepare`'s stands for another.
+    func origin(of name: MeshResourceName) -> MeshResourceName
+
+    /// Whether its programs were better loaded anew. Asked for about once a second.
+    var wantsReload: Bool { get }
+
+    /// The programs were loaded anew, over the same maps; `fresh` was made with them.
+    mutating func adapt(to fresh: any SteeringLayer)
 
     /// Writes what was noted, and leads to the service ports that are in force now: see
     /// `L4Dataplane.Referral`. One update may make several calls. What does not fit is refused by
@@ -30,7 +41,7 @@ public protocol SteeringLayer: Sendable {
     var activity: EngineActivity { get }
 
     /// Looks at a part of its maps, and repairs what somebody else has changed. About once a second.
-    mutating func repairDrift() -> DriftReport
+    mutating func repairDrift(_ dataplane: L4Dataplane) -> DriftReport
 
     /// Does what else is to be done about once a second.
     mutating func tend(_ dataplane: L4Dataplane)
@@ -58,9 +69,12 @@ public protocol SteeringLayer: Sendable {
 
 extension SteeringLayer {
     public var notes: [String] { [] }
+    public func origin(of name: MeshResourceName) -> MeshResourceName { name }
+    public var wantsReload: Bool { false }
+    public mutating func adapt(to fresh: any SteeringLayer) {}
     public var readinessNote: String? { nil }
     public var adoptedClusters: [ClusterKey: UInt32] { [:] }
-    public mutating func repairDrift() -> DriftReport { DriftReport() }
+    public mutating func repairDrift(_ dataplane: L4Dataplane) -> DriftReport { DriftReport() }
     public mutating func tend(_ dataplane: L4Dataplane) {}
     public func describe(in snapshot: inout EngineSnapshot) {}
     public func verify(_ dataplane: L4Dataplane) throws(MapError) -> [Difference] { [] }

@@ -22,9 +22,8 @@ struct RunCommand: AsyncParsableCommand {
         levels.install()
         do {
             let options = try arguments.options()
-            // Made before anything is touched: an engine that is not in this build ends the start here.
             let authorization = EngineFactory.authorization(options.engine)
-            let engine = try EngineFactory.make(options.mode, options.engine, authorization)
+            let engine = EngineFactory.make(options.mode, options.engine, authorization)
             let daemon = Daemon(
                 options, engine: engine, authorization: authorization, source: SourceFactory.make(options),
                 loggers: Loggers(levels, others: [VerdictLog.name: VerdictLog(engine, levels)]),

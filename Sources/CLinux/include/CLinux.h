@@ -54,6 +54,12 @@ void kmesh_name_thread(const char *name);
 /* From now on each signal is a byte, its number, in the pipe whose read end is returned. Call it once. */
 int kmesh_signal_pipe(const int *numbers, int count);
 
+/* Puts a kernel module into the kernel, from its open file. */
+int kmesh_load_module(int file);
+
+/* Takes it out; EWOULDBLOCK while somebody uses it. */
+int kmesh_unload_module(const char *name);
+
 /* Lets the calling thread take these signals, whatever mask it inherited. */
 void kmesh_receive_signals(const int *numbers, int count);
 

@@ -23,6 +23,9 @@ extension L4Dataplane {
         inForce[cluster.service]?.port(cluster.port)?.id
     }
 
+    /// What the maps know the service port by that answers at an address and port; `nil`: none does.
+    public func serviceID(answering frontend: FrontendKey) -> UInt32? { frontends.owners[frontend] }
+
     /// The same as `apply`, with a referral between what it writes and what it removes.
     public mutating func apply(
         _ changes: [ResourceChange<MeshResource>], referral: Referral

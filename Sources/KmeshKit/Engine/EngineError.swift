@@ -1,6 +1,5 @@
 /// Why an engine cannot do what it was asked. Each text names the object and, where there is one, the remedy.
 public enum EngineError: Error, Hashable, Sendable {
-    case notInThisBuild(mode: EngineMode, available: [EngineMode])
     /// `minimum` is the kernel version that has the feature, for people; the feature itself was probed.
     case unsupportedKernel(feature: String, minimum: String)
     case missingPrivilege(operation: String, capability: String)
@@ -23,9 +22,6 @@ public enum EngineError: Error, Hashable, Sendable {
 extension EngineError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .notInThisBuild(let mode, let available):
-            "mode \(mode.rawValue) is not in this build yet; it has "
-                + (available.isEmpty ? "no engine" : available.map(\.rawValue).joined(separator: ", "))
         case .unsupportedKernel(let feature, let minimum):
             "this kernel lacks \(feature); Linux \(minimum) or later has it"
         case .missingPrivilege(let operation, let capability):

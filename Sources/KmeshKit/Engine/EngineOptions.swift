@@ -11,6 +11,10 @@ public struct EngineOptions: Hashable, Sendable {
     public var waypointMetadata: WaypointMetadata
     public var capacities: MapCapacities
     public var authorization = AuthorizationOptions()
+    /// Kernel-native: where the kernel module comes from.
+    public var module = KernelModule.Source.installed
+    /// Kernel-native: what becomes of connections that are routed by requests which cannot be read.
+    public var l7Fallback = L7Fallback.refuse
     /// Whether another daemon is about to end, and its pins are waited for.
     public var takesOver = false
 
@@ -34,6 +38,16 @@ public enum NoEndpointVerdict: String, Hashable, Sendable, CaseIterable {
     case refuse
     /// Left alone, as if the service were unknown.
     case pass
+}
+
+/// What happens to a connection that is routed by its HTTP request, where the kernel module is missing.
+public enum L7Fallback: String, Hashable, Sendable, CaseIterable {
+    /// `ECONNREFUSED`: anything else would be routing wrong.
+    case refuse
+    /// To an endpoint of the service itself, whatever its routes say.
+    case `default`
+    /// Through the service's waypoint; one without is refused.
+    case waypoint
 }
 
 /// How a waypoint is told what was dialed: see docs/metadata.md.
