@@ -45,6 +45,7 @@ let package = Package(
 
         library("KmeshKit", ["CKmeshABI", "CLinux", logging]),
         library("KmeshYAML", ["CLibYAML"]),
+        library("EnvoyConfiguration", ["KmeshKit"]),
         library("MeshFile", ["KmeshKit", "KmeshYAML"]),
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
@@ -55,8 +56,8 @@ let package = Package(
         library(
             "KmeshDaemon",
             [
-                "AuthzXDP", "DualEngine", "KmeshKit", "MeshFile", "Telemetry", "WaypointProxy",
-                logging,
+                "AuthzXDP", "DualEngine", "EnvoyConfiguration", "KmeshKit", "MeshFile", "Telemetry",
+                "WaypointProxy", logging,
             ]),
 
         program("kmesh-daemon", ["KmeshDaemon", "KmeshKit", "Telemetry", arguments, logging]),
@@ -80,7 +81,9 @@ let package = Package(
                 "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "CLinux", "KmeshKit",
                 "KmeshTestSupport",
             ]),
-        tests("DaemonTests", ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmeshctl", logging]),
+        tests(
+            "DaemonTests",
+            ["KmeshDaemon", "KmeshKit", "KmeshTestSupport", "kmesh-daemon", "kmeshctl", logging]),
         tests("DataplaneTests", ["CKmeshABI", "KmeshKit"]),
         tests(
             "EndToEndTests",
@@ -88,6 +91,7 @@ let package = Package(
                 "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit",
                 "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl",
             ]),
+        tests("EnvoyConfigurationTests", ["EnvoyConfiguration", "KmeshKit", "KmeshTestSupport"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),

@@ -3,10 +3,17 @@ public import KmeshKit
 public import Telemetry
 
 public struct DaemonOptions: Sendable {
+    /// Where the configuration comes from.
+    public enum Source: Hashable, Sendable {
+        /// Kubernetes objects: a file, or a directory of files.
+        case meshFile(String)
+        /// A file with Envoy's listeners, routes and clusters.
+        case staticXDS(String)
+    }
+
     public var mode: EngineMode
     public var engine: EngineOptions
-    /// A file, or a directory of files.
-    public var meshFile: String
+    public var source: Source
     /// Whether a reload may leave the mesh without any service and workload.
     public var allowsEmptyMesh: Bool
     public var onExit: StopDisposition
@@ -22,14 +29,14 @@ public struct DaemonOptions: Sendable {
     public var patience = Duration.seconds(30)
 
     public init(
-        mode: EngineMode = .dualEngine, engine: EngineOptions, meshFile: String,
+        mode: EngineMode = .dualEngine, engine: EngineOptions, source: Source,
         allowsEmptyMesh: Bool = false,
         onExit: StopDisposition = .keepPinned, adminSocket: String = AdminClient.defaultPath,
         stateDirectory: String = "/run/kmesh"
     ) {
         self.mode = mode
         self.engine = engine
-        self.meshFile = meshFile
+        self.source = source
         self.allowsEmptyMesh = allowsEmptyMesh
         self.onExit = onExit
         self.adminSocket = adminSocket

@@ -9,7 +9,13 @@ struct RunArguments: ParsableArguments {
     var mode = EngineMode.dualEngine
 
     @Option(help: "The mesh: a YAML or JSON file, or a directory of such files.")
-    var meshFile: String
+    var meshFile: String?
+
+    @Option(
+        name: .customLong("static-xds"),
+        help: "Instead of a mesh: a JSON file with Envoy's listeners, routes and clusters, for kernel-native."
+    )
+    var staticXDS: String?
 
     @Flag(help: "Let a reload leave the mesh without any service and workload.")
     var allowEmpty = false
@@ -84,6 +90,7 @@ struct RunArguments: ParsableArguments {
 
     func validate() throws {
         try statusAddress.validateLoopback()
+        _ = try source()
         if authzHook == .socketLookup, authzDeny == .drop {
             throw ValidationError(
                 "--authz-deny=drop needs --authz-hook=xdp: sk-lookup lets the kernel answer with a reset"
@@ -97,6 +104,23 @@ struct RunArguments: ParsableArguments {
         // Beyond this the kernel's own arithmetic for a map's memory ends.
         for (flag, value) in capacities where !(1...(1 << 26)).contains(value) {
             throw ValidationError("\(flag) must be from 1 to \(1 << 26)")
+        }
+    }
+
+    private func source() throws -> DaemonOptions.Source {
+        switch (meshFile, staticXDS) {
+        case (let path?, nil): return .meshFile(path)
+        case (nil, let path?):
+            guard mode == .kernelNative else {
+                throw ValidationError(
+                    "--static-xds needs --mode=kernel-native: the \(mode.rawValue) engine has no listeners")
+            }
+            return .staticXDS(path)
+        case (nil, nil):
+            throw ValidationError(
+                "--mesh-file is missing: name the mesh's file or directory, or a file with --static-xds")
+        case (_?, _?):
+            throw ValidationError("--mesh-file and --static-xds are both there: keep one")
         }
     }
 
@@ -120,7 +144,7 @@ struct RunArguments: ParsableArguments {
             letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
         engine.takesOver = takeover
         var options = DaemonOptions(
-            mode: mode, engine: engine, meshFile: meshFile, allowsEmptyMesh: allowEmpty,
+            mode: mode, engine: engine, source: try source(), allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,
             stateDirectory: stateDir)
         options.telemetry = telemetry.options

@@ -10,10 +10,11 @@ struct RunCommand: AsyncParsableCommand {
         abstract: "Steers this node's mesh traffic in the kernel (without a subcommand, this).",
         usage: """
             kmesh-daemon --mesh-file <mesh-file> [<options>]
+            kmesh-daemon --mode kernel-native --static-xds <file> [<options>]
             kmesh-daemon uninstall [<options>]
             kmesh-daemon version
             """,
-        discussion: "Runs in the foreground until SIGTERM or SIGINT. SIGHUP reads the mesh files again.")
+        discussion: "Runs in the foreground until SIGTERM or SIGINT. SIGHUP reads the files again.")
 
     @OptionGroup var arguments: RunArguments
 

@@ -22,8 +22,9 @@ struct TestDaemon {
         self.directory = directory
         self.source = source
         options = DaemonOptions(
-            engine: EngineOptions(nodeName: "node-1", cgroupPath: "/sys/fs/cgroup"), meshFile: source.name,
-            adminSocket: "\(directory.path)/kmesh.sock", stateDirectory: directory.path)
+            engine: EngineOptions(nodeName: "node-1", cgroupPath: "/sys/fs/cgroup"),
+            source: .meshFile(source.name), adminSocket: "\(directory.path)/kmesh.sock",
+            stateDirectory: directory.path)
         options.statusAddress = SocketAddress("127.0.0.1:0")
         (signals, send) = AsyncStream.makeStream()
     }

@@ -7,7 +7,8 @@ extension DaemonOptions {
         let authorization = engine.authorization
         let capacities = engine.capacities
         let members: [JSONValue.Member] = [
-            .init("mode", .string(mode.rawValue)), .init("mesh-file", .string(meshFile)),
+            .init("mode", .string(mode.rawValue)), .init("mesh-file", JSONValue(source.meshFile)),
+            .init("static-xds", JSONValue(source.staticXDS)),
             .init("allow-empty", .bool(allowsEmptyMesh)), .init("node-name", .string(engine.nodeName)),
             .init("bpf-fs-path", .string(engine.bpfFileSystemPath)),
             .init("cgroup2-path", .string(engine.cgroupPath)),
@@ -38,5 +39,17 @@ extension DaemonOptions {
             .init("max-waypoints", JSONValue(capacities.waypoints)),
         ]
         return .object(members)
+    }
+}
+
+extension DaemonOptions.Source {
+    fileprivate var meshFile: String? {
+        guard case .meshFile(let path) = self else { return nil }
+        return path
+    }
+
+    fileprivate var staticXDS: String? {
+        guard case .staticXDS(let path) = self else { return nil }
+        return path
     }
 }
