@@ -1,14 +1,17 @@
-# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test), BENCH=1 (deps).
+# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test), BENCH=1 (deps),
+# KERNEL (kmod, vm), CMD (vm).
 
 SUITE ?= l4
 SEED ?=
 FILTER ?=
+KERNEL ?= bookworm-backports
+export CMD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package vm clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install what is missing of the build's packages (BENCH=1: those of the benchmarks too)
 	@scripts/install-deps build $(if $(BENCH),bench)
@@ -52,6 +55,17 @@ gate: ## Check what a request costs where the machine does not matter: instructi
 	@scripts/install-deps build gate
 	swift build -c release
 	@benchmarks/run waypoint --gate
+
+kmod: ## Build the kernel module for KERNEL=: a Debian suite, a version, a folder with headers
+	@scripts/install-deps kmod
+	@scripts/kmod $(KERNEL)
+
+kmod-package: ## Pack the kernel module's sources for DKMS
+	@scripts/kmod-package
+
+vm: ## Run CMD= in a guest with the kernel of the Debian suite KERNEL= (root)
+	@scripts/install-deps guest
+	@scripts/vm.sh --kernel $(KERNEL) "$$CMD"
 
 clean: ## Remove all build output
 	rm -rf .build
