@@ -1,3 +1,4 @@
+internal import BPFLoader
 internal import CKmeshABI
 internal import Glibc
 public import KmeshKit
