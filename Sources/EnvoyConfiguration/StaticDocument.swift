@@ -60,7 +60,10 @@ struct StaticDocument {
             message.fail("address", "another listener has this address and port: remove one")
         }
         resources.append(.listener(listener))
-        resources += reader.inlineRoutes.map { .routes($0) }
+        for inline in reader.inlineRoutes {
+            if case .named(let name) = inline.key { routeNames.insert(name) }
+            resources.append(.routes(inline))
+        }
     }
 
     private mutating func readRoutes(_ message: Message) {

@@ -33,6 +33,18 @@ import Testing
             ])
     }
 
+    /// What is written into a listener has a name too.
+    @Test func inlineRoutesKeepTheirNames() {
+        let inline = #"{"name": "r", "virtualHosts": []}"#
+        let chain = #"{"filters": [{"httpConnectionManager": {"routeConfig": \#(inline)}}]}"#
+        let host = #"{"domains": ["*"]}]}, {"name": "l/0/r", "virtualHosts": [{"domains": ["*"]}"#
+        let place = "staticResources.routeConfigs[1].name"
+        #expect(
+            problems(document(host: host, chain: chain)) == [
+                "\(place): another route configuration is called l/0/r: rename one"
+            ])
+    }
+
     @Test func aFloodOfThemIsCounted() {
         let fields = (0..<150).map { "\"zzzzz\($0)\": 1" }.joined(separator: ", ")
         let found = problems(document(cluster: #"{"name": "c", \#(fields)}"#))
