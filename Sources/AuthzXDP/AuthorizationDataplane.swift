@@ -182,7 +182,7 @@ public struct AuthorizationDataplane: Sendable {
             record(workload.uid, SourceTable.Record(workload), &units)
         case .remove(.workload(let uid)): record(uid, nil, &units)
         case .upsert(.service), .upsert(.node), .upsert(.routes), .remove(.service), .remove(.node),
-            .remove(.routes):
+            .remove(.routes), .upsert(.listener), .upsert(.cluster), .remove(.listener), .remove(.cluster):
             break
         }
     }
@@ -237,7 +237,7 @@ public struct AuthorizationDataplane: Sendable {
                     + "\(maps.bits.name) has no room; give it more capacity, or remove workloads"
             }
             return nil
-        case .service, .node, .routes: return nil
+        case .service, .node, .routes, .listener, .cluster: return nil
         }
     }
 }

@@ -11,6 +11,9 @@ func service(
         affinityTimeout: affinity)
 }
 
+/// Those that the maps can say.
+let steeringPolicies: [LoadBalancingPolicy] = [.random, .weighted, .maglev]
+
 func key(_ name: String) -> ServiceKey { ServiceKey(namespace: "default", hostname: name) }
 
 /// A workload that serves `services` on port 80 with target port 8080.

@@ -19,6 +19,60 @@ import Testing
         #expect(rig.dataplane.rejections.isEmpty)
     }
 
+    @Test func whatTheMapsCannotSayIsRefused() {
+        var rig = Rig()
+        for policy in LoadBalancingPolicy.allCases where !steeringPolicies.contains(policy) {
+            let rejected = rig.apply([put(service("a", ["10.0.0.1"], policy: policy))]).rejected
+            #expect(rejected.map(\.name) == [.service(key("a"))])
+            #expect(rejected.first?.reason.contains("asks for the \(policy.rawValue) policy") == true)
+        }
+        var limited = service("a", ["10.0.0.1"])
+        limited.maxConnections = 7
+        #expect(rig.apply([put(limited)]).rejected.first?.reason.contains("at most 7 connections") == true)
+        limited.maxConnections = nil
+        #expect(rig.apply([put(limited)]).rejected.isEmpty)
+    }
+
+    @Test func prioritiesComeBeforeDistances() {
+        var rig = Rig()
+        let preference = LocalityPreference(mode: .failover, scopes: [.region])
+        var near = workload("near", ["10.1.0.1"], serving: ["a"], locality: Locality(region: "r"))
+        var far = workload("far", ["10.1.0.2"], serving: ["a"], locality: Locality(region: "q"))
+        rig.apply([
+            .upsert(.node(Node(name: "n1", region: "r"))),
+            put(service("a", ["10.0.0.1"], locality: preference)), put(near), put(far),
+        ])
+        #expect(rig.choices("10.0.0.1") == ["10.1.0.1:8080"])
+        near.memberships[0].priority = 1
+        rig.apply([put(near)])
+        #expect(rig.choices("10.0.0.1") == ["10.1.0.2:8080"])
+        rig.apply([remove(far)])
+        #expect(rig.choices("10.0.0.1") == ["10.1.0.1:8080"])
+        // Six ranks: three priorities of two distances.
+        far.memberships[0].priority = 2
+        #expect(rig.apply([put(far)]).rejected.isEmpty)
+        far.memberships[0].priority = 255
+        let rejected = rig.apply([put(far)]).rejected
+        #expect(rejected.map(\.name) == [.service(key("a"))])
+        #expect(rejected.first?.reason.contains("has endpoints of 512 ranks") == true)
+        #expect(rejected.first?.reason.contains("at most 6") == true)
+        far.memberships[0].priority = 1
+        #expect(rig.apply([put(far)]).rejected.isEmpty)
+    }
+
+    @Test func strictLocalityHoldsForEachPriority() {
+        var rig = Rig()
+        let preference = LocalityPreference(mode: .strict, scopes: [.region])
+        var near = workload("near", ["10.1.0.1"], serving: ["a"], locality: Locality(region: "r"))
+        near.memberships[0].priority = 1
+        let far = workload("far", ["10.1.0.2"], serving: ["a"], locality: Locality(region: "q"))
+        rig.apply([
+            .upsert(.node(Node(name: "n1", region: "r"))),
+            put(service("a", ["10.0.0.1"], locality: preference)), put(near), put(far),
+        ])
+        #expect(rig.choices("10.0.0.1") == ["10.1.0.1:8080"])
+    }
+
     @Test func addressesMayBeExchanged() throws {
         var rig = Rig()
         rig.apply([put(service("a", ["10.0.0.1"])), put(service("b", ["10.0.0.2"]))])

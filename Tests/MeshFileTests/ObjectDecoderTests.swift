@@ -24,6 +24,19 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
 }
 
 @Suite struct ObjectDecoderTests {
+    @Test func readsWhatAServiceAsksOfTheKernel() throws {
+        let text = Self.annotated(
+            "l7: kernel, kmesh.net/max-connections: '100', kmesh.net/http-read-timeout: 300ms,"
+                + " kmesh.net/http-idle-timeout: 1m, kmesh.net/load-balancing: least-request")
+        guard case .service(let service) = try decodeOne(text) else { throw Unexpected(what: text) }
+        #expect(service.prefersKernelRouting && service.maxConnections == 100)
+        #expect(service.httpReadTimeout == 300 && service.httpIdleTimeout == 60_000)
+        #expect(service.policy == .leastRequest)
+        let plain = Self.annotated("l7: waypoint, kmesh.net/load-balancing: round-robin")
+        guard case .service(let other) = try decodeOne(plain) else { throw Unexpected(what: plain) }
+        #expect(!other.prefersKernelRouting && other.maxConnections == nil && other.policy == .roundRobin)
+    }
+
     @Test func readsAServiceAsKubectlPrintsIt() throws {
         let object = try decodeOne(
             """
@@ -259,6 +272,15 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/upstream-load-balancing: best}}\nspec: {ports: [{port: 80}]}",
             "must be one of least-request, round-robin, random, source-hash, not best"
         ),
+        (annotated("load-balancing: best"), "must be one of random, weighted, maglev, round-robin"),
+        (annotated("max-connections: '0'"), "must be a number from 1 to 4294967295, not \"0\""),
+        (annotated("max-connections: '+5'"), "must be a number from 1 to 4294967295"),
+        (annotated("max-connections: many"), "must be a number from 1 to 4294967295, not many"),
+        (annotated("l7: proxy"), "annotation kmesh.net/l7 must be one of kernel, waypoint, not proxy"),
+        (annotated("http-read-timeout: 61s"), "http-read-timeout must be from 1ms to 60s, not 61s"),
+        (annotated("http-idle-timeout: 0s"), "http-idle-timeout must be from 1ms to 60s, not 0s"),
+        (annotated("http-idle-timeout: '5'"), "must be a duration such as 10s"),
+        (annotated("http-idle-timeot: 5s"), "did you mean kmesh.net/http-idle-timeout?"),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kmesh.net/locality: near}}\nspec: {ports: [{port: 80}]}",
             "must be one of failover, strict, not near"
@@ -303,6 +325,15 @@ func decodeOne(_ text: String) throws -> Kubernetes.Object {
         ),
         (entry("{hosts: [a], workloadSelector: {}}"), "has no labels"),
     ]
+
+    static func annotated(_ annotation: String) -> String {
+        """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: a, annotations: {kmesh.net/\(annotation)}}
+        spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}
+        """
+    }
 
     static func service(_ spec: String) -> String {
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n\(spec)"

@@ -29,7 +29,7 @@ import Testing
         #expect(all[0].match.headers == [NamedMatch(name: "end-user", value: .exact("jason"))])
         guard case .forward(let split) = all[1].action else { throw Unexpected(what: "\(all[1].action)") }
         #expect(split.backends.map(\.weight) == [90, 10])
-        let hosts = split.backends.map { $0.backend?.service.hostname.prefix(10) }
+        let hosts = split.backends.map { $0.backend?.servicePort?.key.hostname.prefix(10) }
         #expect(hosts == ["reviews-v1", "reviews-v2"])
         #expect(!first.warnings.contains { $0.contains("HTTPRoute") })
     }

@@ -154,7 +154,7 @@ import Testing
             let route = table.route(number, head, fields, in: bytes.span)
             guard route >= 0 else { return nil }
             let cluster = try #require(table.routes[Int(route)].backends.first?.cluster)
-            return built.clusters[Int(cluster)]?.backend.port
+            return built.clusters[Int(cluster)]?.backend.servicePort?.port
         }
         #expect(try port("reviews") == 9080)
         #expect(try port("Reviews:9080") == 9080)

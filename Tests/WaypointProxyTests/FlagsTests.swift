@@ -45,7 +45,7 @@ import WaypointProxy
         #expect(options.proxy.limits.body == 1_000_000)
         #expect(options.proxy.limits.fields == 50)
         #expect(options.accessLog == .json)
-        #expect(options.waypoint == service("w", "default", 1).service)
+        #expect(options.waypoint == service("w", "default", 1).servicePort?.key)
     }
 
     @Test(arguments: [

@@ -53,6 +53,7 @@ struct RoutedRequest: Sendable {
                 switch domain {
                 case .any: (0, candidate)
                 case .exact(let name): name == host ? (1000, candidate) : nil
+                case .prefix: nil
                 case .suffix(let suffix):
                     host.hasSuffix(suffix) && host.utf8.count > suffix.utf8.count
                         ? (suffix.utf8.count, candidate) : nil
@@ -72,6 +73,7 @@ struct RoutedRequest: Sendable {
         case .exact(let exact): guard path == exact else { return false }
         case .prefix("/"): break
         case .prefix(let prefix): guard path == prefix || path.hasPrefix(prefix + "/") else { return false }
+        case .textPrefix(let prefix): guard path.hasPrefix(prefix) else { return false }
         case .regex(let pattern): guard try fits(path, pattern) else { return false }
         }
         if let method = match.method, method != self.method { return false }
@@ -92,6 +94,10 @@ struct RoutedRequest: Sendable {
     private func fits(_ text: String, _ value: ValueMatch) throws -> Bool {
         switch value {
         case .exact(let exact): text == exact
+        case .prefix(let prefix): text.hasPrefix(prefix)
+        case .suffix(let suffix): text.hasSuffix(suffix)
+        case .contains(let part): text.contains(part)
+        case .present: true
         case .regex(let pattern): try fits(text, pattern)
         }
     }

@@ -109,8 +109,70 @@ import Testing
         }
     }
 
+    @Test func partsOfValuesAndPathsArePatterns() {
+        func route(_ name: String, _ value: ValueMatch) -> Route {
+            Route(name, .prefix("/")) { $0.headers = [.init(name: "h", value: value)] }
+        }
+        let table = RouteTable([
+            VirtualHost(
+                domains: [.any],
+                routes: [
+                    Route("text", .textPrefix("/a.b")), route("prefix", .prefix("p+")),
+                    route("suffix", .suffix("(s)")), route("contains", .contains("[c]")),
+                    route("present", .present),
+                ])
+        ])
+        let cases: [(String, String?, String?)] = [
+            ("/a.bc", nil, "text"), ("/a.b/c", nil, "text"), ("/aXb", nil, nil),
+            ("/", "p+x", "prefix"), ("/", "px", "present"), ("/", "x(s)", "suffix"),
+            ("/", "x[c]y", "contains"), ("/", "c", "present"), ("/", "", "present"), ("/", nil, nil),
+        ]
+        for (path, value, expected) in cases {
+            let headers = value.map { [(name: "H", value: $0)] } ?? []
+            let found = RoutedRequest(path: path, headers: headers).route(by: table)
+            #expect(found == expected, "\(path) \(value ?? "-")")
+        }
+    }
+
+    @Test func aConfigurationWithUnsupportedPartsIsNotFollowed() {
+        let good = Route("good", .prefix("/"))
+        let toCluster = Route(
+            name: "cluster", action: .forward(ForwardAction(backends: [.init(backend: .cluster("c"))])))
+        let byHash = Route(
+            name: "hash", action: .forward(ForwardAction(backends: [], hash: [.sourceAddress])))
+        let cases: [(DomainPattern, Route, String)] = [
+            (.prefix("foo."), good, "the host foo.* is not supported"),
+            (.any, Route("case", .prefix("/")) { $0.pathIgnoresCase = true }, "the route case ignores"),
+            (
+                .any,
+                Route("r", .prefix("/")) { $0.headers = [.init(name: "h", value: .present, inverts: true)] },
+                "the route r inverts its match of h"
+            ),
+            (
+                .any,
+                Route("r", .prefix("/")) {
+                    $0.headers = [.init(name: "h", value: .exact("a"), ignoresCase: true)]
+                }, "ignores the case of h"
+            ),
+            (
+                .any,
+                Route("r", .prefix("/")) {
+                    $0.queryParameters = [.init(name: "q", value: .exact(""), missingIsEmpty: true)]
+                }, "takes a missing q"
+            ),
+            (.any, toCluster, "the route cluster leads to the cluster c"), (.any, byHash, "a hash"),
+        ]
+        for (domain, route, fault) in cases {
+            let table = RouteTable([VirtualHost(domains: [.any, domain], routes: [good, route])])
+            #expect(table.faults.count == 1 && table.faults[0].contains(fault), "\(table.faults)")
+            #expect(RoutedRequest(host: "x").route(by: table) == nil)
+        }
+        #expect(RouteTable([VirtualHost(domains: [.any], routes: [good])]).faults.isEmpty)
+    }
+
     @Test func aRouteIsCompiledForItsRequests() throws {
-        let one = BackendReference(service: ServiceKey(namespace: "a", hostname: "one"), port: 80)
+        let service = ServiceKey(namespace: "a", hostname: "one")
+        let one = BackendReference.service(service, port: 80)
         let two = BackendReference(service: ServiceKey(namespace: "a", hostname: "two"), port: 80)
         let route = Route(
             name: "a/r/0", match: RouteMatch(path: .prefix("/api")),
@@ -129,7 +191,7 @@ import Testing
         nothing.action = .forward(
             ForwardAction(backends: [WeightedBackend(backend: one, weight: 0)]))
         let source = RouteConfiguration(
-            key: .service(one.service, port: 80),
+            key: .service(service, port: 80),
             virtualHosts: [
                 VirtualHost(domains: [.any], routes: [route, nothing]),
                 VirtualHost(domains: [.exact("x")], routes: [route]),

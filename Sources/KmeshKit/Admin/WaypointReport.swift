@@ -27,7 +27,7 @@ public struct WaypointReport: Hashable, Sendable {
             case .workload(let workload):
                 if let waypoint = workload.waypoint { targets[waypoint, default: []].append(workload.uid) }
                 if workload.isWaypoint { instances.formUnion(workload.memberships.map(\.service)) }
-            case .node, .routes, .policy: break
+            case .node, .routes, .listener, .cluster, .policy: break
             }
         }
         // One that nothing goes through yet.

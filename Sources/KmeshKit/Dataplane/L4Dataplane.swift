@@ -106,7 +106,9 @@ public struct L4Dataplane: Sendable {
             for key in workloads.remove(uid: uid) where services[key] != nil { affected.insert(key) }
         case .remove(.node(let name)):
             move(name, to: Locality(node: localNode), &affected)
-        case .upsert(.routes), .remove(.routes), .upsert(.policy), .remove(.policy): break
+        case .upsert(.routes), .remove(.routes), .upsert(.policy), .remove(.policy), .upsert(.listener),
+            .remove(.listener), .upsert(.cluster), .remove(.cluster):
+            break
         }
     }
 

@@ -245,7 +245,7 @@ extension ServicePortState {
         if wanted.affinityTimeout != nil { flags |= KMESH_SERVICE_AFFINITY.rawValue }
         if wanted.isStrictlyUnmatched { flags |= KMESH_SERVICE_STRICT.rawValue }
         let new = ServiceValue(
-            policy: wanted.policy.mapValue, flags: flags, tier: UInt32(best),
+            policy: wanted.policy.mapValue ?? 0, flags: flags, tier: UInt32(best),
             endpointCount: UInt32(chosen.lazy.filter { $0.tier == best }.count),
             affinityTimeout: wanted.affinityTimeout ?? 0, waypointID: value.waypointID)
         guard new != value || !isInMaps else { return }
@@ -278,9 +278,10 @@ extension ServicePortState {
 }
 
 extension LoadBalancingPolicy {
-    /// As the service map says it.
-    var mapValue: UInt32 {
+    /// As the service map says it. `nil` for what it cannot say: no such service gets here.
+    var mapValue: UInt32? {
         switch self {
+        case .roundRobin, .leastRequest: nil
         case .random: KMESH_POLICY_RANDOM.rawValue
         case .weighted: KMESH_POLICY_TABLE_RANDOM.rawValue
         case .maglev: KMESH_POLICY_TABLE_HASH.rawValue

@@ -23,17 +23,27 @@ struct ServiceProjection: Sendable {
             }
         }
         guard !wanted.isEmpty else { return [] }
+        var worstRank = 0
         workloads.forEachMember(of: service.key) { workload in
-            add(workload, of: service, to: &wanted)
+            worstRank = max(worstRank, add(workload, of: service, to: &wanted))
         }
+        guard worstRank < EndpointTier.ranks else { throw .tooManyRanks(worstRank + 1) }
         for index in wanted.indices { finish(&wanted[index], of: service) }
         try checkTables(wanted)
         return wanted
     }
 
-    private func add(_ workload: Workload, of service: Service, to wanted: inout [WantedServicePort]) {
-        let rank = service.locality?.rank(of: workload.locality, from: locality) ?? 0
+    /// Returns the worst rank that was asked for; endpoints of one that tiers do not have are not added.
+    private func add(
+        _ workload: Workload, of service: Service, to wanted: inout [WantedServicePort]
+    ) -> Int {
+        let distance = service.locality?.rank(of: workload.locality, from: locality) ?? 0
+        var worst = 0
         for membership in workload.memberships where membership.service == service.key {
+            // The priority counts before the distance.
+            let rank = Int(membership.priority) * service.distances + distance
+            worst = max(worst, rank)
+            guard rank < EndpointTier.ranks else { continue }
             let tier = EndpointTier.number(health: membership.health, rank: rank)
             let addresses = membership.addresses.isEmpty ? workload.addresses : membership.addresses
             for mapping in membership.ports {
@@ -50,6 +60,7 @@ struct ServiceProjection: Sendable {
                 }
             }
         }
+        return worst
     }
 
     /// Sorts the endpoints and leaves out what strict locality forbids. Where two workloads have the same
@@ -65,7 +76,7 @@ struct ServiceProjection: Sendable {
         }
         if let preference = service.locality, preference.mode == .strict {
             let hadEndpoints = !wanted.endpoints.isEmpty
-            wanted.endpoints.removeAll { EndpointTier.rank(of: $0.tier) > 0 }
+            wanted.endpoints.removeAll { EndpointTier.rank(of: $0.tier) % service.distances > 0 }
             wanted.isStrictlyUnmatched = hadEndpoints && wanted.endpoints.isEmpty
         }
     }
@@ -74,6 +85,8 @@ struct ServiceProjection: Sendable {
         if let preference = service.locality, preference.scopes.count > EndpointTier.ranks - 1 {
             throw .tooManyScopes(preference.scopes.count)
         }
+        guard service.policy.mapValue != nil else { throw .unknownPolicy(service.policy) }
+        if let limit = service.maxConnections { throw .connectionLimit(limit) }
         if service.addresses.contains(where: \.isUnspecified) { throw .unspecifiedAddress }
         for (index, port) in service.ports.enumerated() {
             if port.port == 0 { throw .portZero }
@@ -91,12 +104,20 @@ struct ServiceProjection: Sendable {
     }
 }
 
+extension Service {
+    /// How many distances from the client are told apart.
+    fileprivate var distances: Int { (locality?.scopes.count ?? 0) + 1 }
+}
+
 /// Why a service cannot be put in force, whatever else is.
 enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible {
     case portZero
     case repeatedPort(ServicePort)
     case unspecifiedAddress
     case tooManyScopes(Int)
+    case tooManyRanks(Int)
+    case unknownPolicy(LoadBalancingPolicy)
+    case connectionLimit(UInt32)
     case tooManyEndpoints(Int, LoadBalancingPolicy)
 
     var description: String {
@@ -109,6 +130,14 @@ enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible {
             "has an unspecified address: give it one that clients can dial"
         case .tooManyScopes(let count):
             "prefers endpoints by \(count) scopes; at most \(EndpointTier.ranks - 1) are possible"
+        case .tooManyRanks(let count):
+            "has endpoints of \(count) ranks, of priority and locality together; at most "
+                + "\(EndpointTier.ranks) are possible: use fewer"
+        case .unknownPolicy(let policy):
+            "asks for the \(policy.rawValue) policy, which this data plane does not have: use random, "
+                + "weighted or maglev"
+        case .connectionLimit(let limit):
+            "allows at most \(limit) connections, and this data plane does not count them: remove the limit"
         case .tooManyEndpoints(let count, let policy):
             "has \(count) endpoints, and the \(policy.rawValue) policy can choose among at most "
                 + "\(KMESH_TABLE_SLOTS): use the random policy"
@@ -118,7 +147,7 @@ enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The number of an endpoint's tier: ready before terminating, and in each the nearest first.
 enum EndpointTier {
-    /// How many localities are told apart for each health.
+    /// How many priorities and localities are told apart for each health.
     static var ranks: Int { Int(KMESH_TIERS_MAX) / 2 }
 
     /// Of an endpoint that was found in a map without a slot.

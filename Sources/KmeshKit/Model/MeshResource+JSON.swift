@@ -7,6 +7,8 @@ extension MeshResource {
         case .workload: "Workload"
         case .node: "Node"
         case .routes: "Routes"
+        case .listener: "Listener"
+        case .cluster: "Cluster"
         case .policy(let policy): policy.key.kind.rawValue
         }
     }
@@ -17,6 +19,8 @@ extension MeshResource {
         case .workload(let workload): workload.json
         case .node(let node): node.json
         case .routes(let routes): routes.json
+        case .listener(let listener): listener.json
+        case .cluster(let cluster): cluster.json
         case .policy(let policy): policy.json
         }
     }
@@ -28,6 +32,8 @@ extension MeshResource {
         case .workload(let workload): workload.uid
         case .node(let node): node.name
         case .routes(let routes): routes.key.description
+        case .listener(let listener): listener.name
+        case .cluster(let cluster): cluster.name
         case .policy(let policy): "\(policy.key.namespace)/\(policy.key.name)"
         }
     }
@@ -45,6 +51,9 @@ extension MeshResource {
                 + (workload.waypoint.map { " through \($0)" } ?? "")
         case .node(let node): texts(node.addresses)
         case .routes(let routes): "\(routes.virtualHosts.count) hosts"
+        case .listener(let listener):
+            "\(SocketAddress(listener.address, listener.port)) \(listener.filterChains.count) filter chains"
+        case .cluster(let cluster): "\(cluster.policy.rawValue) \(cluster.endpoints.count) endpoints"
         case .policy(let policy):
             "\(policy.action.rawValue) \(policy.rules.count) rules" + (policy.isDryRun ? " (dry run)" : "")
         }
@@ -85,6 +94,10 @@ extension Service {
         }
         if let affinityTimeout { members.append(.init("affinitySeconds", JSONValue(affinityTimeout))) }
         if let waypoint { members.append(.init("waypoint", .string(waypoint.description))) }
+        if prefersKernelRouting { members.append(.init("prefersKernelRouting", true)) }
+        if let maxConnections { members.append(.init("maxConnections", JSONValue(maxConnections))) }
+        if let httpReadTimeout { members.append(.init("httpReadTimeoutMs", JSONValue(httpReadTimeout))) }
+        if let httpIdleTimeout { members.append(.init("httpIdleTimeoutMs", JSONValue(httpIdleTimeout))) }
         return .object(members)
     }
 }
@@ -121,6 +134,7 @@ extension Membership {
                     ports.map { .string("\($0.servicePort)/\($0.transport.name) at \($0.targetPort)") })),
         ]
         if health == .terminating { members.append(.init("terminating", true)) }
+        if priority != 0 { members.append(.init("priority", JSONValue(priority))) }
         if !addresses.isEmpty { members.append(.init("addresses", JSONValue(addresses.map(\.description)))) }
         return .object(members)
     }

@@ -6,6 +6,9 @@ public enum MeshResource: Hashable, Sendable {
     case node(Node)
     /// How HTTP requests are routed. Data planes that do not look into HTTP have no use for it.
     case routes(RouteConfiguration)
+    /// Where connections are taken and what becomes of them, as a control plane of Envoys says it.
+    case listener(Listener)
+    case cluster(Cluster)
     case policy(AuthorizationPolicy)
 
     public var name: MeshResourceName {
@@ -14,6 +17,8 @@ public enum MeshResource: Hashable, Sendable {
         case .workload(let workload): .workload(uid: workload.uid)
         case .node(let node): .node(node.name)
         case .routes(let routes): .routes(routes.key)
+        case .listener(let listener): .listener(listener.name)
+        case .cluster(let cluster): .cluster(cluster.name)
         case .policy(let policy): .policy(policy.key)
         }
     }
@@ -24,6 +29,8 @@ public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
     case workload(uid: String)
     case node(String)
     case routes(RouteConfigurationKey)
+    case listener(String)
+    case cluster(String)
     case policy(PolicyKey)
 
     public var description: String {
@@ -32,6 +39,8 @@ public enum MeshResourceName: Hashable, Sendable, CustomStringConvertible {
         case .workload(let uid): uid
         case .node(let name): "Node \(name)"
         case .routes(let key): "routes of \(key)"
+        case .listener(let name): "Listener \(name)"
+        case .cluster(let name): "Cluster \(name)"
         case .policy(let key): "\(key)"
         }
     }

@@ -23,6 +23,7 @@ extension DomainPattern {
         case .any: "*"
         case .exact(let name): name
         case .suffix(let suffix): "*\(suffix)"
+        case .prefix(let prefix): "\(prefix)*"
         }
     }
 }
@@ -44,8 +45,10 @@ extension RouteMatch {
         switch path {
         case .exact(let text): members.append(.init("exact", .string(text)))
         case .prefix(let text): members.append(.init("prefix", .string(text)))
+        case .textPrefix(let text): members.append(.init("textPrefix", .string(text)))
         case .regex(let text): members.append(.init("regex", .string(text)))
         }
+        if pathIgnoresCase { members.append(.init("pathIgnoresCase", true)) }
         if let method { members.append(.init("method", .string(method))) }
         if !headers.isEmpty { members.append(.init("headers", .array(headers.map(\.json)))) }
         if !queryParameters.isEmpty {
@@ -57,10 +60,19 @@ extension RouteMatch {
 
 extension NamedMatch {
     fileprivate var json: JSONValue {
+        var members: [JSONValue.Member] = [.init("name", .string(name))]
         switch value {
-        case .exact(let text): .object([.init("name", .string(name)), .init("exact", .string(text))])
-        case .regex(let text): .object([.init("name", .string(name)), .init("regex", .string(text))])
+        case .exact(let text): members.append(.init("exact", .string(text)))
+        case .prefix(let text): members.append(.init("prefix", .string(text)))
+        case .suffix(let text): members.append(.init("suffix", .string(text)))
+        case .contains(let text): members.append(.init("contains", .string(text)))
+        case .present: members.append(.init("present", true))
+        case .regex(let text): members.append(.init("regex", .string(text)))
         }
+        if inverts { members.append(.init("inverts", true)) }
+        if ignoresCase { members.append(.init("ignoresCase", true)) }
+        if missingIsEmpty { members.append(.init("missingIsEmpty", true)) }
+        return .object(members)
     }
 }
 
@@ -90,20 +102,40 @@ extension ForwardAction {
                         .init("backoffMs", JSONValue(retry.backoff)),
                     ])))
         }
+        if !hash.isEmpty { members.append(.init("hash", .array(hash.map { .string($0.text) }))) }
         return .object(members)
     }
 }
 
+extension HashSource {
+    fileprivate var text: String {
+        switch self {
+        case .header(let name): "header \(name)"
+        case .sourceAddress: "source address"
+        }
+    }
+}
+
 extension WeightedBackend {
-    fileprivate var json: JSONValue {
+    package var json: JSONValue {
         var members: [JSONValue.Member] = [
-            .init("service", JSONValue(backend?.description)), .init("weight", JSONValue(weight)),
+            .init(backend?.kind ?? "service", JSONValue(backend?.description)),
+            .init("weight", JSONValue(weight)),
         ]
         if let rewrite { members.append(.init("rewrite", rewrite.json)) }
         if let redirect { members.append(.init("redirect", redirect.json)) }
         if !requestHeaders.isEmpty { members.append(.init("requestHeaders", requestHeaders.json)) }
         if !responseHeaders.isEmpty { members.append(.init("responseHeaders", responseHeaders.json)) }
         return .object(members)
+    }
+}
+
+extension BackendReference {
+    fileprivate var kind: String {
+        switch self {
+        case .service: "service"
+        case .cluster: "cluster"
+        }
     }
 }
 

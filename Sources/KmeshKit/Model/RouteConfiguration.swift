@@ -16,11 +16,14 @@ public struct RouteConfiguration: Hashable, Sendable {
 public enum RouteConfigurationKey: Hashable, Sendable, CustomStringConvertible {
     case service(ServiceKey, port: UInt16)
     case gateway(namespace: String, name: String, listener: String)
+    /// That listeners refer to by its name.
+    case named(String)
 
     public var description: String {
         switch self {
         case .service(let key, let port): "Service \(key):\(port)"
         case .gateway(let namespace, let name, let listener): "Gateway \(namespace)/\(name) \(listener)"
+        case .named(let name): "RouteConfiguration \(name)"
         }
     }
 }
@@ -43,6 +46,8 @@ public enum DomainPattern: Hashable, Sendable {
     case exact(String)
     /// `*.example.com` has the suffix `.example.com`, and matches one label before it or more.
     case suffix(String)
+    /// `foo.*` has the prefix `foo.`, and matches one character after it or more. Weaker than any suffix.
+    case prefix(String)
 }
 
 public struct Route: Hashable, Sendable {
@@ -68,6 +73,8 @@ public struct Route: Hashable, Sendable {
 /// All parts must hold.
 public struct RouteMatch: Hashable, Sendable {
     public var path: PathMatch
+    /// Of ASCII letters. Not for a pattern, which says it by itself.
+    public var pathIgnoresCase = false
     /// As it is in the request line; `nil` is any.
     public var method: String?
     public var headers: [NamedMatch]
@@ -89,23 +96,42 @@ public enum PathMatch: Hashable, Sendable {
     case exact(String)
     /// Whole segments: `/a` matches `/a` and `/a/b`, and not `/ab`. Without a final slash, but for `/`.
     case prefix(String)
+    /// Bytes, wherever a segment ends: `/a` matches `/ab` too.
+    case textPrefix(String)
     /// The whole path, in the syntax of RE2.
     case regex(String)
 }
 
-/// A header or query parameter with a value. Names of headers are in lower case.
+/// A header or query parameter with a value. Names of headers are in lower case. What is not in the request
+/// matches nothing, inverted or not, but for `present` inverted.
 public struct NamedMatch: Hashable, Sendable {
     public var name: String
     public var value: ValueMatch
+    public var inverts: Bool
+    /// Of ASCII letters in the value. Not for a pattern, which says it by itself.
+    public var ignoresCase: Bool
+    /// What is not in the request counts as being there without a value.
+    public var missingIsEmpty: Bool
 
-    public init(name: String, value: ValueMatch) {
+    public init(
+        name: String, value: ValueMatch, inverts: Bool = false, ignoresCase: Bool = false,
+        missingIsEmpty: Bool = false
+    ) {
         self.name = name
         self.value = value
+        self.inverts = inverts
+        self.ignoresCase = ignoresCase
+        self.missingIsEmpty = missingIsEmpty
     }
 }
 
 public enum ValueMatch: Hashable, Sendable {
     case exact(String)
+    case prefix(String)
+    case suffix(String)
+    case contains(String)
+    /// Whatever the value is.
+    case present
     /// The whole value, in the syntax of RE2.
     case regex(String)
 }
@@ -126,17 +152,26 @@ public struct ForwardAction: Hashable, Sendable {
     /// For each attempt, in milliseconds.
     public var backendTimeout: UInt32?
     public var retry: RetryPolicy?
+    /// What a consistent hash goes by: the first source that the request has. None: the client's address.
+    public var hash: [HashSource]
 
     public init(
         backends: [WeightedBackend], rewrite: URLRewrite? = nil, requestTimeout: UInt32? = nil,
-        backendTimeout: UInt32? = nil, retry: RetryPolicy? = nil
+        backendTimeout: UInt32? = nil, retry: RetryPolicy? = nil, hash: [HashSource] = []
     ) {
         self.backends = backends
         self.rewrite = rewrite
         self.requestTimeout = requestTimeout
         self.backendTimeout = backendTimeout
         self.retry = retry
+        self.hash = hash
     }
+}
+
+public enum HashSource: Hashable, Sendable {
+    /// In lower case.
+    case header(String)
+    case sourceAddress
 }
 
 public struct WeightedBackend: Hashable, Sendable {
@@ -162,17 +197,27 @@ public struct WeightedBackend: Hashable, Sendable {
     }
 }
 
-/// One TCP port of a service as a target.
-public struct BackendReference: Hashable, Sendable, CustomStringConvertible {
-    public var service: ServiceKey
-    public var port: UInt16
+/// A target: one TCP port of a service, or a cluster.
+public enum BackendReference: Hashable, Sendable, CustomStringConvertible {
+    case service(ServiceKey, port: UInt16)
+    case cluster(String)
 
-    public init(service: ServiceKey, port: UInt16) {
-        self.service = service
-        self.port = port
+    public init(service: ServiceKey, port: UInt16) { self = .service(service, port: port) }
+
+    /// `nil` for a cluster.
+    public var servicePort: (key: ServiceKey, port: UInt16)? {
+        switch self {
+        case .service(let key, let port): (key, port)
+        case .cluster: nil
+        }
     }
 
-    public var description: String { "\(service):\(port)" }
+    public var description: String {
+        switch self {
+        case .service(let key, let port): "\(key):\(port)"
+        case .cluster(let name): name
+        }
+    }
 }
 
 /// Changes of headers; each name at most once over all three. Applied in the order set, add, remove.

@@ -36,6 +36,14 @@ public struct Service: Hashable, Sendable {
     public var waypoint: WaypointReference?
     /// How a waypoint chooses among the endpoints.
     public var upstreamPolicy = UpstreamPolicy.leastRequest
+    /// More connections at a time than this are refused, on each node. `nil`: no limit.
+    public var maxConnections: UInt32?
+    /// Where the kernel can route HTTP, it does so even if the service has a waypoint.
+    public var prefersKernelRouting = false
+    /// Where the kernel routes HTTP: how long the first request may take to arrive once it has begun, and
+    /// how long a connection may stay without one, in milliseconds. `nil`: the engine's own.
+    public var httpReadTimeout: UInt32?
+    public var httpIdleTimeout: UInt32?
 
     public init(
         key: ServiceKey, name: String, addresses: [IPAddress], ports: [ServicePort],
@@ -92,4 +100,8 @@ public enum LoadBalancingPolicy: String, Hashable, Sendable, CaseIterable {
     case weighted
     /// Consistent hash by the client workload's address.
     case maglev
+    /// One after the other.
+    case roundRobin = "round-robin"
+    /// The one with fewer connections of two that are chosen at random.
+    case leastRequest = "least-request"
 }

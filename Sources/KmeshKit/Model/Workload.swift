@@ -48,6 +48,8 @@ public struct Membership: Hashable, Sendable {
     public var service: ServiceKey
     public var ports: [PortMapping]
     public var health: EndpointHealth
+    /// Those of a higher number serve only while nobody of a lower one does, wherever they are.
+    public var priority: UInt8 = 0
     /// The workload's addresses that serve; empty means all of them.
     public var addresses: [IPAddress]
 

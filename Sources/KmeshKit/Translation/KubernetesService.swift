@@ -58,6 +58,11 @@ extension Kubernetes {
         /// `nil`: what session affinity says, else the model's default.
         public var upstreamPolicy: UpstreamPolicy?
         public var localityMode: LocalityPreference.Mode?
+        public var maxConnections: UInt32?
+        public var prefersKernelRouting = false
+        /// In milliseconds.
+        public var httpReadTimeout: UInt32?
+        public var httpIdleTimeout: UInt32?
         /// The load balancer's addresses were left out, as only some sources may use them.
         public var hidesLoadBalancer = false
         public var waypoint: WaypointChoice?

@@ -42,7 +42,7 @@ extension RouteCompiler {
             let match = candidate.route.match
             switch match.path {
             case .exact: (path, length) = (0, 0)
-            case .prefix(let prefix): (path, length) = (1, -prefix.utf8.count)
+            case .prefix(let prefix), .textPrefix(let prefix): (path, length) = (1, -prefix.utf8.count)
             // The specification leaves the place of patterns open.
             case .regex: (path, length) = (2, 0)
             }
@@ -89,7 +89,10 @@ extension DomainPattern {
         case (.exact(let name), .suffix(let suffix)):
             name.hasSuffix(suffix) && name.utf8.count > suffix.utf8.count
         case (.suffix(let suffix), .suffix(let otherSuffix)): suffix.hasSuffix(otherSuffix)
-        case (.suffix, .exact): false
+        case (.exact(let name), .prefix(let prefix)):
+            name.hasPrefix(prefix) && name.utf8.count > prefix.utf8.count
+        case (.prefix(let prefix), .prefix(let otherPrefix)): prefix.hasPrefix(otherPrefix)
+        case (.suffix, .exact), (.suffix, .prefix), (.prefix, .exact), (.prefix, .suffix): false
         }
     }
 
@@ -99,6 +102,8 @@ extension DomainPattern {
         var rest: Substring
         switch self {
         case .any: return patterns
+        // No hostname of a route is one.
+        case .prefix: return patterns + [.any]
         case .exact(let name): rest = name[...]
         case .suffix(let suffix): rest = suffix.dropFirst()
         }
@@ -110,14 +115,17 @@ extension DomainPattern {
         return patterns + [.any]
     }
 
-    /// Exact names before suffixes, longer suffixes before shorter ones, then in the order of their letters.
+    /// Exact names, suffixes, prefixes; longer ones before shorter ones, then in the order of their letters.
     func precedes(_ other: DomainPattern) -> Bool {
         switch (self, other) {
         case (.exact(let name), .exact(let otherName)): name < otherName
         case (.exact, _): true
         case (_, .exact): false
         case (.suffix(let one), .suffix(let two)): (-one.utf8.count, one) < (-two.utf8.count, two)
-        case (.suffix, .any): true
+        case (.suffix, _): true
+        case (_, .suffix): false
+        case (.prefix(let one), .prefix(let two)): (-one.utf8.count, one) < (-two.utf8.count, two)
+        case (.prefix, .any): true
         case (.any, _): false
         }
     }

@@ -54,6 +54,10 @@ extension ServiceDefinition {
             publishesNotReady: service.publishesNotReady, endpoints: [], warnings: warnings,
             isWaypoint: isWaypoint)
         model?.sharedAddresses = service.outerAddresses
+        model?.maxConnections = service.maxConnections
+        model?.prefersKernelRouting = service.prefersKernelRouting
+        model?.httpReadTimeout = service.httpReadTimeout
+        model?.httpIdleTimeout = service.httpIdleTimeout
         if let policy = service.upstreamPolicy {
             model?.upstreamPolicy = policy
         } else if service.affinityTimeout != nil {

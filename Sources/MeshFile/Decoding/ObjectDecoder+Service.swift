@@ -156,8 +156,15 @@ extension ObjectDecoder {
 
     private static let prefix = "kmesh.net/"
     private static let known = [
-        "kmesh.net/load-balancing", "kmesh.net/locality", "kmesh.net/upstream-load-balancing",
+        "kmesh.net/http-idle-timeout", "kmesh.net/http-read-timeout", "kmesh.net/l7",
+        "kmesh.net/load-balancing", "kmesh.net/locality", "kmesh.net/max-connections",
+        "kmesh.net/upstream-load-balancing",
     ]
+
+    /// Who routes the requests of a service that has a waypoint.
+    private enum RequestRouter: String, CaseIterable {
+        case kernel, waypoint
+    }
 
     private func annotations(
         of metadata: YAMLNode?, into service: inout Kubernetes.Service
@@ -171,12 +178,39 @@ extension ObjectDecoder {
                 service.upstreamPolicy = try entry.node.choice(field, UpstreamPolicy.self)
             case "kmesh.net/locality":
                 service.localityMode = try entry.node.choice(field, LocalityPreference.Mode.self)
+            case "kmesh.net/max-connections":
+                service.maxConnections = try count(entry.node, field)
+            case "kmesh.net/l7":
+                service.prefersKernelRouting = try entry.node.choice(field, RequestRouter.self) == .kernel
+            case "kmesh.net/http-read-timeout": service.httpReadTimeout = try timer(entry.node, field)
+            case "kmesh.net/http-idle-timeout": service.httpIdleTimeout = try timer(entry.node, field)
             default:
                 let guess = Suggestion.nearest(to: entry.key, among: Self.known)
                 let remedy = guess.map { "did you mean \($0)?" } ?? "remove it"
                 throw DecodeError(line: entry.line, message: "\(field) means nothing on a Service; \(remedy)")
             }
         }
+    }
+}
+
+extension ObjectDecoder {
+    /// Values of annotations are texts, so a number of theirs has quotes.
+    private func count(_ node: YAMLNode, _ field: String) throws(DecodeError) -> UInt32 {
+        let text = try node.text(field)
+        guard let number = UInt32(text), number > 0, text == String(number) else {
+            throw DecodeError(
+                line: node.line, message: "\(field) must be a number from 1 to \(UInt32.max)\(node.found)")
+        }
+        return number
+    }
+
+    /// Milliseconds, from 1 ms to a minute: a connection must not wait forever in the kernel.
+    private func timer(_ node: YAMLNode, _ field: String) throws(DecodeError) -> UInt32 {
+        let milliseconds = try node.duration(field)
+        guard (1...60_000).contains(milliseconds) else {
+            throw DecodeError(line: node.line, message: "\(field) must be from 1ms to 60s\(node.found)")
+        }
+        return milliseconds
     }
 }
 

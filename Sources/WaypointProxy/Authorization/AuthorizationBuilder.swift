@@ -70,10 +70,10 @@ struct AuthorizationBuilder: Sendable {
         var isAny = false
         for owner in owners {
             var protection = Protection()
-            if let backend = owner.backend {
-                let policies = policies(of: services[backend.service])
+            if let backend = owner.backend, let (service, port) = backend.servicePort {
+                let policies = policies(of: services[service])
                 protection = Protection(
-                    policies: policies, cluster: clusters(backend) ?? -1, port: backend.port)
+                    policies: policies, cluster: clusters(backend) ?? -1, port: port)
             } else {
                 protection.policies = number(owner.gateways, nil)
             }

@@ -103,7 +103,9 @@ struct ConfigurationBuilder: Sendable {
             move(to: Locality(region: node.region, zone: node.zone, node: node.name), &step)
         case .remove(.node(let name)) where name == options.nodeName:
             move(to: Locality(node: name), &step)
-        case .upsert(.node), .remove(.node): break
+        case .upsert(.node), .remove(.node), .upsert(.listener), .remove(.listener), .upsert(.cluster),
+            .remove(.cluster):
+            break
         case .upsert(.policy(let policy)):
             if authorization.set(policy, for: policy.key) { step.touchesPolicies = true }
         case .remove(.policy(let key)):
@@ -228,7 +230,7 @@ extension ConfigurationBuilder {
             targets.place(services[key], key, policies: policies) { backend in
                 TargetPlacement.Numbers(
                     cluster: clusterNumbers[backend],
-                    table: tableNumbers[.service(backend.service, port: backend.port)])
+                    table: backend.ownRoutes.flatMap { tableNumbers[$0] })
             }
         }
         for uid in uids {

@@ -88,23 +88,23 @@ struct HostTable: Sendable {
             if port == standard { domains += free.map { .exact($0) } }
             let backend = BackendReference(service: service.key, port: port.port)
             hosts.append(
-                VirtualHost(domains: domains, routes: self.routes(of: backend, service, routes)),
+                VirtualHost(domains: domains, routes: self.routes(of: backend, service, port.port, routes)),
                 Owner(backend: backend))
         }
     }
 
     /// The service's own routes; else everything goes to its endpoints.
     private func routes(
-        of backend: BackendReference, _ service: Service,
+        of backend: BackendReference, _ service: Service, _ port: UInt16,
         _ routes: [RouteConfigurationKey: RouteConfiguration]
     ) -> [Route] {
-        if let own = routes[.service(backend.service, port: backend.port)] {
+        if let key = backend.ownRoutes, let own = routes[key] {
             return own.virtualHosts.flatMap(\.routes)
         }
         let forward = ForwardAction(backends: [WeightedBackend(backend: backend)])
         return [
             Route(
-                name: "\(service.key.namespace)/\(service.name):\(backend.port)", action: .forward(forward))
+                name: "\(service.key.namespace)/\(service.name):\(port)", action: .forward(forward))
         ]
     }
 
@@ -122,9 +122,14 @@ extension RouteConfigurationKey {
     var isOfService: Bool {
         switch self {
         case .service: true
-        case .gateway: false
+        case .gateway, .named: false
         }
     }
+}
+
+extension BackendReference {
+    /// What configures the service port's own routes.
+    var ownRoutes: RouteConfigurationKey? { servicePort.map { .service($0.key, port: $0.port) } }
 }
 
 extension RouteConfiguration {

@@ -115,7 +115,7 @@ struct Target: Hashable, Sendable {
 
     var protection: Protection {
         var protection = Protection(policies: policies, cluster: cluster)
-        if case .service(let backend) = kind { protection.port = backend.port }
+        if case .service(let backend) = kind { protection.port = backend.servicePort?.port ?? 0 }
         return protection
     }
 }

@@ -41,10 +41,9 @@ struct RouteConditions: Sendable {
     private mutating func add(_ matches: [NamedMatch]) throws(RegexError) -> Range<Int32> {
         let first = Int32(comparisons.count)
         for match in matches {
-            switch match.value {
-            case .exact(let value):
+            if case .exact(let value) = match.value {
                 comparisons.append(Comparison(name: text(match.name), value: text(value), pattern: -1))
-            case .regex(let pattern):
+            } else if let pattern = match.value.pattern {
                 let number = try add(pattern: pattern)
                 comparisons.append(Comparison(name: text(match.name), value: -1, pattern: number))
             }

@@ -8,7 +8,8 @@ final class RouteTable: Sendable {
     /// For the configuration dump.
     let source: RouteConfiguration
     let routes: [CompiledRoute]
-    /// Routes that can never match, as their patterns are none. Whoever made the configuration checks them.
+    /// Routes that can never match, as their patterns are none; or what of the configuration is not
+    /// supported, and then nothing is found. Whoever made the configuration checks it.
     let faults: [String]
     private let index: RouteIndex
     /// Some hosts are told apart by the port that the request names.
@@ -24,6 +25,11 @@ final class RouteTable: Sendable {
         compiling source: RouteConfiguration, clusters: (BackendReference) -> Int32?,
         statistics: (String) -> Int32
     ) {
+        let unsupported = source.unsupportedParts
+        guard unsupported.isEmpty else {
+            self.init(source: source, routes: [], RouteIndexBuilder(faults: unsupported))
+            return
+        }
         var builder = RouteIndexBuilder()
         var routes: [CompiledRoute] = []
         // Hosts share what covers them all.
@@ -259,10 +265,12 @@ struct RouteIndexBuilder {
     private(set) var prefixes: [PathKey: [RouteIndex.Candidate]] = [:]
     private(set) var patterned: [[RouteIndex.Candidate]] = []
     private(set) var conditions = RouteConditions()
-    private(set) var faults: [String] = []
+    private(set) var faults: [String]
     private(set) var hasPorts = false
     private var taken: Set<DomainPattern> = []
     private var order: Int32 = 0
+
+    init(faults: [String] = []) { self.faults = faults }
 
     /// Begins the next host. Of several hosts with one domain the first has it.
     mutating func begin(_ domains: [DomainPattern]) {
@@ -276,6 +284,8 @@ struct RouteIndexBuilder {
                 hosts.append(key(name, host))
                 if name.utf8.contains(UInt8(ascii: ":")) { hasPorts = true }
             case .suffix(let name): suffixes.append(key(name, host))
+            // `RouteTable` refuses them.
+            case .prefix: continue
             }
         }
     }
@@ -296,6 +306,9 @@ struct RouteIndexBuilder {
                 var bytes = Array(path.utf8)
                 while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
                 prefixes.add(candidate, PathKey(host: host, path: bytes))
+            case .textPrefix(let text):
+                candidate.pattern = try conditions.add(pattern: PathMatch.pattern(ofTextPrefix: text))
+                patterned[Int(host)].append(candidate)
             case .regex(let pattern):
                 candidate.pattern = try conditions.add(pattern: pattern)
                 patterned[Int(host)].append(candidate)

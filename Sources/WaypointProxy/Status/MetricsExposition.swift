@@ -42,7 +42,7 @@ struct MetricsExposition {
         }
 
         private func label(_ backend: BackendReference) -> String {
-            "\(backend.service.hostname):\(backend.port)"
+            backend.servicePort.map { "\($0.key.hostname):\($0.port)" } ?? backend.description
         }
     }
 

@@ -4,8 +4,12 @@ import Testing
 
 @testable import WaypointProxy
 
+private func serviceKey(_ number: Int) -> ServiceKey {
+    ServiceKey(namespace: "default", hostname: "s\(number)")
+}
+
 func backend(_ number: Int) -> BackendReference {
-    BackendReference(service: ServiceKey(namespace: "default", hostname: "s\(number)"), port: 80)
+    BackendReference(service: serviceKey(number), port: 80)
 }
 
 func cluster(
@@ -30,7 +34,7 @@ func configuration(
         name: "r", action: .forward(ForwardAction(backends: [WeightedBackend(backend: backend(0))])))
     change(&route)
     let host = VirtualHost(domains: [.any], routes: [route])
-    let key = RouteConfigurationKey.service(backend(0).service, port: 80)
+    let key = RouteConfigurationKey.service(serviceKey(0), port: 80)
     let table = RouteTable(
         compiling: RouteConfiguration(key: key, virtualHosts: [host]),
         clusters: { wanted in clusters.firstIndex { $0?.backend == wanted }.map { Int32($0) } },
