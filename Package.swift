@@ -49,6 +49,7 @@ let package = Package(
         library("BPFLoader", ["CBPFObjects", "CLibBPF", "KmeshKit"]),
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
+        library("KernelNativeEngine", ["CKmeshABI", "KmeshKit"]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library(
@@ -69,7 +70,7 @@ let package = Package(
             name: "KmeshTestSupport", dependencies: ["CLinux", "KmeshKit"], path: "Tests/KmeshTestSupport",
             swiftSettings: strict),
 
-        tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("ABITests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
         tests("AuthorizationTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),
@@ -87,6 +88,8 @@ let package = Package(
                 "AuthzXDP", "BPFLoader", "CBPFTestObjects", "CKmeshABI", "KmeshTestSupport", "KmeshKit",
                 "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl",
             ]),
+        tests(
+            "KernelNativeEngineTests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit", "WaypointProxy"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),
