@@ -51,12 +51,15 @@ let package = Package(
         library("AuthzXDP", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("DualEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", "Steering"]),
         library("Steering", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
+        library(
+            "KernelNativeEngine", ["BPFLoader", "CKmeshABI", "KmeshKit", "Steering", logging]),
         library("Telemetry", ["BPFLoader", "CKmeshABI", "KmeshKit", logging]),
         library("WaypointProxy", ["CKmeshABI", "CLinux", "KmeshKit", logging]),
         library(
             "KmeshDaemon",
             [
-                "AuthzXDP", "DualEngine", "EnvoyConfiguration", "KmeshKit", "MeshFile", "Telemetry",
+                "AuthzXDP", "DualEngine", "EnvoyConfiguration", "KernelNativeEngine", "KmeshKit", "MeshFile",
+                "Telemetry",
                 "WaypointProxy", logging,
             ]),
 
@@ -71,7 +74,7 @@ let package = Package(
             name: "KmeshTestSupport", dependencies: ["CLinux", "KmeshKit"], path: "Tests/KmeshTestSupport",
             swiftSettings: strict),
 
-        tests("ABITests", ["CKmeshABI", "KmeshKit"]),
+        tests("ABITests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit"]),
         tests("AdminTests", ["KmeshKit", logging]),
         tests("AuthorizationTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),
@@ -92,6 +95,8 @@ let package = Package(
                 "kmesh-daemon", "kmesh-sandbox", "kmesh-waypoint", "kmeshctl",
             ]),
         tests("EnvoyConfigurationTests", ["EnvoyConfiguration", "KmeshKit", "KmeshTestSupport"]),
+        tests(
+            "KernelNativeEngineTests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit", "WaypointProxy"]),
         tests("KmeshYAMLTests", ["KmeshYAML"]),
         tests("MeshFileTests", ["KmeshKit", "KmeshTestSupport", "KmeshYAML", "MeshFile"]),
         tests("SandboxTests", ["KmeshSandbox", "KmeshKit", "KmeshYAML", "kmesh-sandbox"]),

@@ -63,7 +63,7 @@ extension MapDump.Row {
 
 extension JSONValue {
     /// `name=value` for each member of an object, on one line.
-    fileprivate var words: String {
+    package var words: String {
         switch self {
         case .object(let members): members.map { "\($0.name)=\($0.value.word)" }.joined(separator: " ")
         case .array, .null, .bool, .integer, .number, .string: word

@@ -3,15 +3,16 @@
 public struct NumericIDs: Sendable {
     private var used: Set<UInt32> = []
     private var last: UInt32
+    private let limit: UInt32
 
-    /// `last` is the number before the first that is given out.
-    public init(last: UInt32 = 0) { self.last = last }
+    /// `last` is the number before the first that is given out, `limit` the greatest that is.
+    public init(last: UInt32 = 0, limit: UInt32 = .max) { (self.last, self.limit) = (last, limit) }
 
     public var count: Int { used.count }
 
     public mutating func allocate() -> UInt32 {
-        precondition(used.count < Int(UInt32.max), "all numbers are in use")
-        repeat { last &+= 1 } while last == 0 || used.contains(last)
+        precondition(used.count < Int(limit), "all numbers are in use")
+        repeat { last = last >= limit ? 1 : last + 1 } while used.contains(last)
         used.insert(last)
         return last
     }
