@@ -37,6 +37,9 @@ struct RunArguments: ParsableArguments {
         help: "How a waypoint is told what was dialed: in a TCP option, in a TLV before the bytes, or both.")
     var waypointMetadata = WaypointMetadata.both
 
+    @OptionGroup(title: "HTTP in the kernel (--mode=kernel-native)")
+    var routing: RoutingArguments
+
     @Option(help: "Where policies are enforced: on the pod's interface, or where sockets are looked up.")
     var authzHook = AuthorizationHook.xdp
 
@@ -143,6 +146,8 @@ struct RunArguments: ParsableArguments {
             hook: authzHook, denial: authzDeny, defaultVerdict: authzDefault,
             letsProbesPass: authzProbes == .pass, xdpMode: authzXDPMode)
         engine.takesOver = takeover
+        engine.module = routing.loadModule.source
+        engine.l7Fallback = routing.l7Fallback
         var options = DaemonOptions(
             mode: mode, engine: engine, source: try source(), allowsEmptyMesh: allowEmpty,
             onExit: onExit == .keep ? .keepPinned : .removeAll, adminSocket: adminSocket,

@@ -14,6 +14,8 @@ extension DaemonOptions {
             .init("cgroup2-path", .string(engine.cgroupPath)),
             .init("no-endpoint", .string(engine.noEndpoint.rawValue)),
             .init("waypoint-metadata", .string(engine.waypointMetadata.rawValue)),
+            .init("load-module", .string(engine.module.text)),
+            .init("l7-fallback", .string(engine.l7Fallback.rawValue)),
             .init("authz-hook", .string(authorization.hook.rawValue)),
             .init("authz-deny", JSONValue(authorization.denial?.rawValue)),
             .init("authz-default", .string(authorization.defaultVerdict.rawValue)),
@@ -39,6 +41,16 @@ extension DaemonOptions {
             .init("max-waypoints", JSONValue(capacities.waypoints)),
         ]
         return .object(members)
+    }
+}
+
+extension KernelModule.Source {
+    fileprivate var text: String {
+        switch self {
+        case .installed: "auto"
+        case .file(let path): path
+        case .nowhere: "off"
+        }
     }
 }
 
