@@ -160,11 +160,21 @@ static __always_inline int kmesh_parse(void *data, void *data_end, struct kmesh_
 	return KMESH_PACKET_OTHER;
 }
 
+/*
+ * The verifier of older kernels takes no offset into a packet that may be near 64 KiB, and it forgets the
+ * bounds of one that was narrowed to 16 bits. Ours are of a few headers.
+ */
+static __always_inline __u32 kmesh_bounded(__u32 offset)
+{
+	asm volatile("%0 &= 0x3fff" : "+r"(offset));
+	return offset;
+}
+
 /* Makes the flow of a packet that kmesh_parse found to be a SYN. Returns false for one that is too short. */
 static __always_inline bool kmesh_make_flow(void *data, void *data_end, const struct kmesh_packet *packet,
 					    struct kmesh_flow *flow)
 {
-	struct tcphdr *tcp = data + packet->transport_offset;
+	struct tcphdr *tcp = data + kmesh_bounded(packet->transport_offset);
 
 	if ((void *)(tcp + 1) > data_end)
 		return false;
@@ -176,7 +186,7 @@ static __always_inline bool kmesh_make_flow(void *data, void *data_end, const st
 		.can_be_reset = packet->is_plain,
 	};
 	if (packet->is_v4) {
-		struct iphdr *ip = data + packet->network_offset;
+		struct iphdr *ip = data + kmesh_bounded(packet->network_offset);
 
 		if ((void *)(ip + 1) > data_end)
 			return false;
@@ -184,7 +194,7 @@ static __always_inline bool kmesh_make_flow(void *data, void *data_end, const st
 		flow->source.words[3] = ip->saddr;
 		flow->destination.words[3] = ip->daddr;
 	} else {
-		struct ipv6hdr *ip = data + packet->network_offset;
+		struct ipv6hdr *ip = data + kmesh_bounded(packet->network_offset);
 
 		if ((void *)(ip + 1) > data_end)
 			return false;
