@@ -42,10 +42,7 @@ extension RouteDataplane {
         }
         let names = listeners.keys.sorted { (inForce[$0] == nil ? 1 : 0, $0) < (inForce[$1] == nil ? 1 : 0, $1) }
         for name in names {
-            for plan in [plans[name], inForce[name]] {
-                guard let plan, !put(plan, name, ports, &round) else { continue }
-                break
-            }
+            for case let plan? in [plans[name], inForce[name]] where put(plan, name, ports, &round) { break }
         }
     }
 
