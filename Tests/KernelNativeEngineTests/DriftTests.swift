@@ -15,11 +15,19 @@ import Testing
                 routes(
                     of: "s",
                     [
-                        host([.any, .exact("a.com")], [route("many", .prefix("/a"), headers: many, to: .to("v1"))]),
-                        host([.suffix(".com")], [
-                            route("split", .exact("/" + String(repeating: "y", count: 100)), to: .to([("v1", 1), ("v2", 2)])),
-                            route("long", headers: [NamedMatch(name: "x", value: .exact(long))], to: .to("v2")),
-                        ]),
+                        host(
+                            [.any, .exact("a.com")],
+                            [route("many", .prefix("/a"), headers: many, to: .to("v1"))]),
+                        host(
+                            [.suffix(".com")],
+                            [
+                                route(
+                                    "split", .exact("/" + String(repeating: "y", count: 100)),
+                                    to: .to([("v1", 1), ("v2", 2)])),
+                                route(
+                                    "long", headers: [NamedMatch(name: "x", value: .exact(long))],
+                                    to: .to("v2")),
+                            ]),
                     ])),
             put(
                 Listener(
@@ -96,7 +104,8 @@ import Testing
         #expect(try rig.verify().count == entries.count, "\(map.name)")
         let (repaired, texts) = look(&rig)
         #expect(repaired == [map.name: UInt64(entries.count)], "\(map.name)")
-        #expect(texts.allSatisfy { $0.contains("drift in \(map.name), ") && !$0.contains("unknown") }, "\(texts)")
+        #expect(
+            texts.allSatisfy { $0.contains("drift in \(map.name), ") && !$0.contains("unknown") }, "\(texts)")
         #expect(try rig.verify() == [])
         #expect(try map.contents().entries == entries)
     }

@@ -28,11 +28,14 @@ import Testing
         RouteConfiguration(
             key: .named("web"),
             virtualHosts: [
-                host([.any], [
-                    Route(
-                        name: "all",
-                        action: .forward(ForwardAction(backends: [WeightedBackend(backend: .cluster(cluster))])))
-                ])
+                host(
+                    [.any],
+                    [
+                        Route(
+                            name: "all",
+                            action: .forward(
+                                ForwardAction(backends: [WeightedBackend(backend: .cluster(cluster))])))
+                    ])
             ])
     }
 
@@ -87,14 +90,16 @@ import Testing
         ]
         for (client, cluster) in cases {
             #expect(
-                try rig.decide("0.0.0.0", client: client) == .shares([.init(id: id(rig, cluster), weight: 1)]),
+                try rig.decide("0.0.0.0", client: client)
+                    == .shares([.init(id: id(rig, cluster), weight: 1)]),
                 "\(client)")
         }
         #expect(try rig.decide("0.0.0.0", client: "11.0.0.1") == .refused(KMESH_REASON_NO_CHAIN))
     }
 
     @Test func requestsAndStreamsAreToldApart() throws {
-        let match = FilterChainMatch(transportProtocol: .rawBuffer, applicationProtocols: ["http/1.1", "h2c"])
+        let match = FilterChainMatch(
+            transportProtocol: .rawBuffer, applicationProtocols: ["http/1.1", "h2c"])
         var rig = try rig([put(try listener([http(match), tcp(FilterChainMatch(), [("c2", 1)])]))])
         #expect(try value(rig).serviceID == id(rig, "c2"))
         #expect(try value(rig).action == KMESH_ACTION_ROUTE.rawValue)
@@ -152,7 +157,9 @@ import Testing
 
     @Test func addressesBelongToOne() throws {
         var rig = try rig([put(try listener([tcp()], "b", "10.0.0.9"))])
-        var rejected = try rig.apply([put(try listener([tcp(FilterChainMatch(), [("c2", 1)])], "a", "10.0.0.9"))])
+        var rejected = try rig.apply([
+            put(try listener([tcp(FilterChainMatch(), [("c2", 1)])], "a", "10.0.0.9"))
+        ])
         #expect(rejected.first?.reason.contains("which Listener b has") == true, "\(rejected)")
         #expect(try rig.decide("10.0.0.9") == .shares([.init(id: id(rig, "c1"), weight: 1)]))
         try rig.apply([.remove(.listener("b"))])
@@ -178,7 +185,9 @@ import Testing
                 == [ServicePortReference(.cluster("c1"), .v4), ServicePortReference(.cluster("c2"), .v4)],
             "until it is turned over")
         try rig.apply([])
-        rig.dataplane.prepare([put(try listener([tcp(FilterChainMatch(), [("c3", 1), ("c1", 0)])], "l", "::"))])
+        rig.dataplane.prepare([
+            put(try listener([tcp(FilterChainMatch(), [("c3", 1), ("c1", 0)])], "l", "::"))
+        ])
         #expect(rig.dataplane.references.contains(ServicePortReference(.cluster("c3"), .v6)))
         try rig.apply([])
         #expect(rig.dataplane.references == [ServicePortReference(.cluster("c3"), .v6)])

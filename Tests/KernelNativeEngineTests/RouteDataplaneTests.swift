@@ -144,7 +144,10 @@ import Testing
     // MARK: Refusals
 
     private static let impossible: [(Route, String)] = [
-        (Route(name: "r", match: RouteMatch(path: .regex("/x")), action: .to("v1")), "a pattern for its path"),
+        (
+            Route(name: "r", match: RouteMatch(path: .regex("/x")), action: .to("v1")),
+            "a pattern for its path"
+        ),
         (
             route("r", headers: [NamedMatch(name: "x", value: .regex("y"))], to: .to("v1")),
             "a pattern for the header x"
@@ -160,7 +163,8 @@ import Testing
             route(
                 "r",
                 to: .forward(
-                    ForwardAction(backends: [WeightedBackend(backend: .named("v1"))], rewrite: URLRewrite(host: "x")))),
+                    ForwardAction(
+                        backends: [WeightedBackend(backend: .named("v1"))], rewrite: URLRewrite(host: "x")))),
             "rewrites URLs"
         ),
         (
@@ -175,7 +179,8 @@ import Testing
                 "r",
                 to: .forward(
                     ForwardAction(
-                        backends: [WeightedBackend(backend: .named("v1"))], retry: RetryPolicy(codes: [503])))),
+                        backends: [WeightedBackend(backend: .named("v1"))], retry: RetryPolicy(codes: [503])))
+            ),
             "retries by the status"
         ),
         (
@@ -183,10 +188,14 @@ import Testing
                 "r",
                 to: .forward(
                     ForwardAction(
-                        backends: [WeightedBackend(backend: .named("v1"))], hash: [.header("a"), .header("b")]))),
+                        backends: [WeightedBackend(backend: .named("v1"))],
+                        hash: [.header("a"), .header("b")]))),
             "more than one header"
         ),
-        (route("r", .exact("/" + String(repeating: "x", count: 5000)), to: .to("v1")), "a text of 5006 bytes"),
+        (
+            route("r", .exact("/" + String(repeating: "x", count: 5000)), to: .to("v1")),
+            "a text of 5006 bytes"
+        ),
         (
             route(
                 "r", headers: Array(repeating: NamedMatch(name: "x", value: .present), count: 1025),
@@ -214,7 +223,9 @@ import Testing
 
     @Test func tooManyLengthsAreRefused() throws {
         var rig = try rig()
-        let paths = (1...63).map { route("\($0)", .prefix("/" + String(repeating: "x", count: $0)), to: .to("v1")) }
+        let paths = (1...63).map {
+            route("\($0)", .prefix("/" + String(repeating: "x", count: $0)), to: .to("v1"))
+        }
         var reason = try rig.apply([put(routes(of: "s", [host([.any], paths)]))]).first?.reason ?? ""
         #expect(reason.contains("63 different lengths of paths, and 62 are possible"), "\(reason)")
         let names = (1...63).map { DomainPattern.suffix("." + String(repeating: "x", count: $0)) }
@@ -227,12 +238,15 @@ import Testing
     @Test func whatFindsNoRoomIsRefused() throws {
         var rig = Rig(InMemoryNativeMaps(capacity: 10))
         func paths(_ count: Int) -> RouteConfiguration {
-            routes(of: "s", [host([.any], (0..<count).map { route("\($0)", .exact("/\($0)"), to: .to("v1")) })])
+            routes(
+                of: "s", [host([.any], (0..<count).map { route("\($0)", .exact("/\($0)"), to: .to("v1")) })])
         }
         try rig.apply([put(service("v1")), put(service("s", ["10.0.0.1"])), put(paths(6))])
         let writes = rig.writeCount
         var rejected = try rig.apply([put(paths(11))])
-        #expect(rejected.first?.reason.contains("needs 7 more entries than map km_found has") == true, "\(rejected)")
+        #expect(
+            rejected.first?.reason.contains("needs 7 more entries than map km_found has") == true,
+            "\(rejected)")
         #expect(rig.writeCount == writes)
         // This one fits, but not beside the old one.
         rejected = try rig.apply([put(paths(7))])
@@ -293,7 +307,8 @@ import Testing
         ])
         last.settle()
         let key = FrontendKey(address: IPAddress(v4: 0x0a00_0001), port: 80, transport: .tcp)
-        if case .shares = KernelLookup(maps: rig.maps).decide(key, TestRequest()) {} else {
+        if case .shares = KernelLookup(maps: rig.maps).decide(key, TestRequest()) {
+        } else {
             Issue.record("what was left is gone")
         }
     }

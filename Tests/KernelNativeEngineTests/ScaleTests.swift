@@ -42,7 +42,9 @@ import Testing
                 (0..<hosts).map { number in
                     host(
                         [.exact("h\(number).com")],
-                        (0..<count).map { route("\($0)", .prefix("/p\($0)"), to: .to($0 == 0 ? backend : "v1")) })
+                        (0..<count).map {
+                            route("\($0)", .prefix("/p\($0)"), to: .to($0 == 0 ? backend : "v1"))
+                        })
                 })
         }
         let clock = ContinuousClock()

@@ -4,10 +4,10 @@ import Testing
 
 @testable import KernelNativeEngine
 
-/// Random updates while maps refuse writes: after each single write a reader gets what was in force before, or
-/// what comes, and never something in between.
+/// Random updates while maps refuse writes: after each single write a reader gets what was in force before,
+/// or what comes, and never something in between.
 @Suite struct SimulationTests {
-    @Test(arguments: 1...12 as ClosedRange<UInt64>)
+    @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func readersSeeTheOldOrTheNew(seed: UInt64) throws {
         var world = try SimulatedWorld(seed: seed)
         for step in 0..<60 { try world.step(step) }

@@ -35,7 +35,7 @@ import Testing
     }
 }
 
-/// What both can do: no patterns, and no header more than once in a request, for that the two join differently.
+/// What both can do: no patterns, and no header more than once in a request, for that they join differently.
 private struct PlainGenerator {
     var random: SplitMix64
     static let services = ["v1", "v2"]
@@ -46,14 +46,16 @@ private struct PlainGenerator {
 
     private mutating func named(_ names: [String]) -> [NamedMatch] {
         below(3) == 0
-            ? (0...below(2)).map { _ in NamedMatch(name: pick(names), value: .exact(pick(["1", "2", ""]))) } : []
+            ? (0...below(2)).map { _ in NamedMatch(name: pick(names), value: .exact(pick(["1", "2", ""]))) }
+            : []
     }
 
     mutating func hosts() -> [VirtualHost] {
         (0..<(1 + below(4))).map { _ in
             let domains = (0...below(2)).map { _ in
                 pick([
-                    DomainPattern.any, .exact("a.com"), .exact("b.a.com"), .exact("a.com:80"), .suffix(".com"),
+                    DomainPattern.any, .exact("a.com"), .exact("b.a.com"), .exact("a.com:80"),
+                    .suffix(".com"),
                     .suffix(".a.com"),
                 ])
             }
@@ -62,7 +64,9 @@ private struct PlainGenerator {
                     path: below(2) == 0 ? .exact(pick(Self.paths)) : .prefix(pick(Self.paths)),
                     headers: named(["x", "y"]), queryParameters: named(["q", "r"]))
                 if below(4) == 0 { match.method = pick(["GET", "POST"]) }
-                let parts = (0...below(2)).map { _ in (pick(Self.services + ["gone"]), pick([UInt32(0), 1, 3])) }
+                let parts = (0...below(2)).map { _ in
+                    (pick(Self.services + ["gone"]), pick([UInt32(0), 1, 3]))
+                }
                 return Route(name: "\(number)", match: match, action: .to(parts))
             }
             return host(domains, routes)
@@ -73,7 +77,8 @@ private struct PlainGenerator {
         TestRequest(
             pick(Self.paths + ["/a/b/d", "/a/", "/abc"]),
             pick(["a.com", "A.com", "a.com:80", "a.com:81", "b.a.com", "c.b.a.com", "com", "o"]),
-            method: pick(["GET", "POST"]), query: below(2) == 0 ? nil : pick(["q=1", "q=2&r=1", "r", "q", ""]),
+            method: pick(["GET", "POST"]),
+            query: below(2) == 0 ? nil : pick(["q=1", "q=2&r=1", "r", "q", ""]),
             headers: ["X", "y"].prefix(below(3)).map { ($0, pick(["1", "2", ""])) })
     }
 }

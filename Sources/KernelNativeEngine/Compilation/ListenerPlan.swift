@@ -51,6 +51,8 @@ extension ListenerPlan {
 extension Service {
     /// Whether the kernel routes its requests, where it has routes.
     var isRoutedInKernel: Bool { waypoint == nil || prefersKernelRouting }
+
+    func hasTCPPort(_ port: UInt16) -> Bool { ports.contains { $0.port == port && $0.transport == .tcp } }
 }
 
 /// Why a listener cannot be in force, whatever else is. The sentence goes on after its name.
@@ -65,7 +67,9 @@ extension ListenerPlan {
     /// The kernel sees no more of a connection before it must choose, so whatever else chains tell apart has
     /// to come to the same.
     init(_ listener: Listener) throws(ListenerRefusal) {
-        guard listener.port != 0 else { throw ListenerRefusal(description: "has the port 0: give it another") }
+        guard listener.port != 0 else {
+            throw ListenerRefusal(description: "has the port 0: give it another")
+        }
         key = FrontendKey(address: listener.address, port: listener.port, transport: .tcp)
         readTimeout = listener.readTimeout ?? Self.standardReadTimeout
         idleTimeout = listener.idleTimeout ?? Self.standardIdleTimeout
@@ -156,7 +160,8 @@ private struct ChainChoice {
         case .http(let name):
             return (.route(.named(name)), try self.streams(streams))
         case .tcp(let backends):
-            if let other = (requests + http2 + streams).lazy.compactMap({ $0 }).first(where: { $0.action != first.action }) {
+            let others = (requests + http2 + streams).compactMap { $0 }
+            if let other = others.first(where: { $0.action != first.action }) {
                 throw undecidable(other, "tells connections apart by what is sent")
             }
             return (.share(backends), nil)
