@@ -114,7 +114,9 @@ import Testing
         #expect(TextValue<Text64>.byteCount == Int(KMESH_TEXT_64_SIZE))
         #expect(TextValue<Text256>.byteCount == Int(KMESH_TEXT_256_SIZE))
         #expect(TextValue<Text4096>.byteCount == Int(KMESH_TEXT_4096_SIZE))
-        let bytes = value.words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+        let bytes = value.words.flatMap { word in
+            (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+        }
         let head: [UInt8] = [UInt8(KMESH_MATCH_SUFFIX.rawValue), 3, 3, 0, 5, 0, 0, 0]
         #expect(bytes == head + Array("x-v12345".utf8) + Array(repeating: 0, count: 48))
         #expect(MemoryLayout.offset(of: \kmesh_http_matcher.key_size) == 2)

@@ -15,7 +15,7 @@ import Testing
         var rig = Rig()
         try rig.apply(RouteGenerator.services.map { put(service($0, [])) })
         try rig.apply([put(service("s", ["10.0.0.1"]))])
-        var decided: [Bool: Int] = [:]
+        var (chosen, refused) = (0, 0)
         for _ in 0..<Self.rounds {
             let configuration = routes(of: "s", generator.hosts())
             let rejected = try rig.apply([put(configuration)])
@@ -24,13 +24,12 @@ import Testing
                 let request = generator.request()
                 let expected = configuration.decide(request, rig)
                 #expect(try rig.decide("10.0.0.1", request) == expected, "seed \(seed): \(request)")
-                if case .shares = expected { decided[true, default: 0] += 1 } else { decided[false, default: 0] += 1 }
+                if case .shares = expected { chosen += 1 } else { refused += 1 }
             }
             rig.dataplane.tend(rig.ports)
         }
         #expect(try rig.verify() == [])
-        let least = Self.rounds * 3
-        #expect(decided.values.allSatisfy { $0 > least } && decided.count == 2, "too few mean anything: \(decided)")
+        #expect(min(chosen, refused) > Self.rounds * 3, "too few mean anything")
     }
 }
 
@@ -46,7 +45,9 @@ struct RouteGenerator {
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
     mutating func pick<Value>(_ values: [Value]) -> Value { values[below(values.count)] }
 
-    private static let texts = ["/", "/a", "/A", "/b", "/a/b", "/a/B/c", "/ab", "/a//b", "/c/d/e/f/g", "/%61", ""]
+    private static let texts = [
+        "/", "/a", "/A", "/b", "/a/b", "/a/B/c", "/ab", "/a//b", "/c/d/e/f/g", "/%61", "",
+    ]
     private static let values = ["", "1", "2", "12", "1,2", "x1", "X1", "1 ,2"]
     /// Longer than a small text, and than a middle one.
     private static let long = [String(repeating: "l", count: 100), String(repeating: "m", count: 1900)]
@@ -87,7 +88,7 @@ struct RouteGenerator {
                 backend: below(8) == 0 ? nil : .named(pick(Self.services + ["missing"])),
                 weight: pick([0, 1, 1, 2, 50, 90]))
         }
-        let hash: [HashSource] = pick([[], [], [.header("x")], [.sourceAddress], [.header("y"), .sourceAddress]])
+        let hash: [HashSource] = pick([[], [.header("x")], [.sourceAddress], [.header("y"), .sourceAddress]])
         let retry = below(3) == 0 ? RetryPolicy(attempts: UInt32(below(6))) : nil
         return .forward(ForwardAction(backends: backends, retry: retry, hash: hash))
     }
@@ -114,15 +115,17 @@ struct RouteGenerator {
     }
 
     mutating func request() -> TestRequest {
-        let path = below(10) == 0 ? "/" + pick(Self.long) : pick(Self.texts + ["/a/b/c", "*", "/a/", "/abc", "/A/b/"])
+        let others = ["/a/b/c", "*", "/a/", "/abc", "/A/b/"]
+        let path = below(10) == 0 ? "/" + pick(Self.long) : pick(Self.texts + others)
         return TestRequest(
             path.isEmpty ? "/" : path,
             pick([
-                "a.com", "A.COM", "a.com:80", "a.com:99", "b.a.com", "c.b.a.com:81", "x.com:81", "com", "[::1]:80",
-                "[::1]", "[::1]:9", "a.org", "b.a.org", "a.com.au", "o",
+                "a.com", "A.COM", "a.com:80", "a.com:99", "b.a.com", "c.b.a.com:81", "x.com:81", "com",
+                "[::1]:80", "[::1]", "[::1]:9", "a.org", "b.a.org", "a.com.au", "o",
             ]),
             method: pick(["GET", "GET", "POST", "GE"]),
-            query: below(2) == 0 ? nil : pick(["q=1", "q=2&r=1", "r", "q", "", "&q=1", "q=1&q=2", "x=1", "r=X1"]),
+            query: below(2) == 0
+                ? nil : pick(["q=1", "q=2&r=1", "r", "q", "", "&q=1", "q=1&q=2", "x=1", "r=X1"]),
             headers: (0..<below(4)).map { _ in
                 (pick(["X", "x", "Y", "z"]), below(10) == 0 ? pick(Self.long) : pick(Self.values))
             })

@@ -78,7 +78,9 @@ struct KernelLookup {
 
     private struct Fault: Error { let what: String }
 
-    func decide(_ key: FrontendKey, _ request: TestRequest, client: IPAddress = IPAddress(v4: 1)) -> Decision {
+    func decide(
+        _ key: FrontendKey, _ request: TestRequest, client: IPAddress = IPAddress(v4: 1)
+    ) -> Decision {
         guard var listener = maps.listeners.value(of: key) else { return .notAListener }
         do {
             if listener.action == 0 {
@@ -100,7 +102,8 @@ struct KernelLookup {
 
     private func choose(_ listener: inout ListenerValue, _ client: IPAddress) throws -> Bool {
         for index in 0..<listener.chainCount {
-            guard let chain = maps.chains.value(of: ChainKey(chainsID: listener.chainsID, index: index)) else {
+            let key = ChainKey(chainsID: listener.chainsID, index: index)
+            guard let chain = maps.chains.value(of: key) else {
                 throw Fault(what: "chain \(index) of \(listener.chainsID)")
             }
             let bits = Int(chain.sourceBits)
@@ -114,7 +117,9 @@ struct KernelLookup {
     }
 
     private func route(_ table: UInt32, _ request: TestRequest) throws -> Decision {
-        guard let value = maps.tables.value(of: NativeIDKey(table)) else { throw Fault(what: "table \(table)") }
+        guard let value = maps.tables.value(of: NativeIDKey(table)) else {
+            throw Fault(what: "table \(table)")
+        }
         var host: UInt32 = 0
         for probe in value.probes where host == 0 { host = try find(table, probe, request) }
         if host == 0 { host = value.other }
@@ -124,7 +129,8 @@ struct KernelLookup {
         guard let route = maps.routes.value(of: RouteMapKey(hostID: host, number: number)) else {
             throw Fault(what: "route \(number)")
         }
-        let hash = try route.hashText == 0 ? nil : String(decoding: matcher(route.hashText).key, as: UTF8.self)
+        var hash: String?
+        if route.hashText != 0 { hash = String(decoding: try matcher(route.hashText).key, as: UTF8.self) }
         switch kmesh_action(UInt32(route.action)) {
         case KMESH_ACTION_SERVICE:
             return .shares([.init(id: route.target, weight: 1)], retries: Int(route.retries), hash: hash)
@@ -238,8 +244,9 @@ extension Matcher {
     /// As the kernel module says it.
     func holds(_ request: TestRequest) -> Bool {
         let inverts = flags.contains(.inverts)
-        guard let part = request.part(String(decoding: key, as: UTF8.self))
-            ?? (flags.contains(.missingIsEmpty) ? "" : nil)
+        guard
+            let part = request.part(String(decoding: key, as: UTF8.self))
+                ?? (flags.contains(.missingIsEmpty) ? "" : nil)
         else { return kind == Kind.present.rawValue && inverts }
         let isFolded = flags.contains(.ignoresCase)
         let found = Array((isFolded ? part.lowercased() : part).utf8)

@@ -33,7 +33,8 @@ struct Rig {
     }
 
     func decide(
-        _ address: String, _ request: TestRequest = TestRequest(), port: UInt16 = 80, client: String = "10.9.9.9"
+        _ address: String, _ request: TestRequest = TestRequest(), port: UInt16 = 80,
+        client: String = "10.9.9.9"
     ) throws -> Decision {
         let key = FrontendKey(address: try #require(IPAddress(address)), port: port, transport: .tcp)
         return KernelLookup(maps: maps).decide(key, request, client: try #require(IPAddress(client)))

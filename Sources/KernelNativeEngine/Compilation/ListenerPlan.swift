@@ -51,6 +51,8 @@ extension ListenerPlan {
 extension Service {
     /// Whether the kernel routes its requests, where it has routes.
     var isRoutedInKernel: Bool { waypoint == nil || prefersKernelRouting }
+
+    func hasTCPPort(_ port: UInt16) -> Bool { ports.contains { $0.port == port && $0.transport == .tcp } }
 }
 
 /// Why a listener cannot be in force, whatever else is. The sentence goes on after its name.
@@ -65,7 +67,9 @@ extension ListenerPlan {
     /// The kernel sees no more of a connection before it must choose, so whatever else chains tell apart has
     /// to come to the same.
     init(_ listener: Listener) throws(ListenerRefusal) {
-        guard listener.port != 0 else { throw ListenerRefusal(description: "has the port 0: give it another") }
+        guard listener.port != 0 else {
+            throw ListenerRefusal(description: "has the port 0: give it another")
+        }
         key = FrontendKey(address: listener.address, port: listener.port, transport: .tcp)
         readTimeout = listener.readTimeout ?? Self.standardReadTimeout
         idleTimeout = listener.idleTimeout ?? Self.standardIdleTimeout
@@ -112,9 +116,9 @@ private struct ChainChoice {
         var application: String?
     }
 
-    /// What the kernel reads as requests.
-    private static let http: Set<String> = ["http/1.0", "http/1.1"]
-    /// In clear these are streams for the kernel, whatever chain they would take.
+    /// What the kernel reads as requests. It takes the older version for the newer one.
+    private static let http = ["http/1.1", "http/1.0"]
+    /// Beside requests of HTTP/1, these are streams for the kernel, whatever chain they would take.
     private static let http2: Set<String> = ["h2", "h2c"]
 
     init(_ listener: Listener) {
@@ -136,6 +140,7 @@ private struct ChainChoice {
         _ source: IPBlock?
     ) throws(ListenerRefusal) -> (ListenerPlan.Action, streams: BackendReference?)? {
         let requests = Self.http.map { chain(source, Traffic(application: $0)) }
+        let http2 = Self.http2.map { chain(source, Traffic(application: $0)) }
         var streams = [chain(source, Traffic())]
         streams += protocols.subtracting(Self.http).subtracting(Self.http2).sorted().map {
             chain(source, Traffic(application: $0))
@@ -146,20 +151,18 @@ private struct ChainChoice {
             }
         }
         guard let first = requests.lazy.compactMap({ $0 }).first else {
-            if let other = streams.lazy.compactMap({ $0 }).first {
+            if let other = (streams + http2).lazy.compactMap({ $0 }).first {
                 throw undecidable(other, "takes only some streams that are no HTTP/1")
             }
             return nil
-        }
-        if let other = requests.lazy.compactMap({ $0 }).first(where: { $0.action != first.action }) {
-            throw undecidable(other, "tells versions of HTTP/1 apart")
         }
         switch first.action {
         case .http(let name):
             return (.route(.named(name)), try self.streams(streams))
         case .tcp(let backends):
-            if let other = streams.lazy.compactMap({ $0 }).first(where: { $0.action != first.action }) {
-                throw undecidable(other, "tells streams apart by what is sent")
+            let others = (requests + http2 + streams).compactMap { $0 }
+            if let other = others.first(where: { $0.action != first.action }) {
+                throw undecidable(other, "tells connections apart by what is sent")
             }
             return (.share(backends), nil)
         }
@@ -175,7 +178,7 @@ private struct ChainChoice {
                 throw undecidable(chain, "shares streams beside requests")
             }
             guard found == nil || found == backend else {
-                throw undecidable(chain, "tells streams apart by what is sent")
+                throw undecidable(chain, "tells connections apart by what is sent")
             }
             found = backend
         }

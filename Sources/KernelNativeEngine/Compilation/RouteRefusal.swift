@@ -88,9 +88,10 @@ extension RouteRefusal {
 
     mutating func check(_ matcher: Matcher, _ name: @autoclosure () -> String) {
         guard matcher.sizeClass == nil else { return }
+        let key = String(decoding: matcher.key, as: UTF8.self)
         add(
-            "\(name()) has a text of \(matcher.size) bytes for \(String(decoding: matcher.key, as: UTF8.self)), "
-                + "and \(TextClass.bytes4096.capacity) are possible")
+            "\(name()) has a text of \(matcher.size) bytes for \(key), and "
+                + "\(TextClass.bytes4096.capacity) are possible")
     }
 }
 

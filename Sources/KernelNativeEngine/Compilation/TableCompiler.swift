@@ -33,8 +33,8 @@ struct TableCompiler {
             }
             guard domain.standsForLabels else {
                 refusal.add(
-                    "a virtual host of \(table.name) has the domain \(domain.text), whose wildcard ends within "
-                        + "a label")
+                    "a virtual host of \(table.name) has the domain \(domain.text), whose wildcard ends "
+                        + "within a label")
                 continue
             }
             let key = probe == .host ? ":host" : ":authority"

@@ -100,7 +100,9 @@ extension UnitColumn<RouteMapKey, RouteValue> {
     static var routes: Self { Self(map: \.routes, part: \.routes, unit: \.hostID) { $0.routes } }
 }
 extension UnitColumn<ConditionKey, ConditionsValue> {
-    static var conditions: Self { Self(map: \.conditions, part: \.conditions, unit: \.hostID) { $0.conditions } }
+    static var conditions: Self {
+        Self(map: \.conditions, part: \.conditions, unit: \.hostID) { $0.conditions }
+    }
 }
 extension UnitColumn<NativeIDKey, TextValue<Text64>> {
     static var texts64: Self { Self(map: \.texts64, part: \.texts64, unit: \.id) { $0.text() } }

@@ -14,7 +14,7 @@ struct NativeTexts: Sendable {
 
     /// What a reference to a text asks for.
     func condition(_ reference: UInt32) -> JSONValue {
-        guard reference != 0, let entries = units[TextClass.id(of: reference)]?.entries else { return "unknown" }
+        guard let entries = units[TextClass.id(of: reference)]?.entries else { return "unknown" }
         let matcher =
             entries.texts64.first?.value.matcher ?? entries.texts256.first?.value.matcher
             ?? entries.texts4096.first?.value.matcher
@@ -29,7 +29,8 @@ struct NativeTexts: Sendable {
         switch NativeAction(rawValue: action) {
         case .route: [.init("routesBy", name(target)), .init("tableId", JSONValue(target))]
         case .split: [.init("sharesBy", name(target)), .init("splitId", JSONValue(target))]
-        case .service: [.init("service", .string(servicePort(target))), .init("serviceId", JSONValue(target))]
+        case .service:
+            [.init("service", .string(servicePort(target))), .init("serviceId", JSONValue(target))]
         case .refuse: [.init("refuses", JSONValue(target))]
         case nil: [.init("action", JSONValue(action)), .init("target", JSONValue(target))]
         }
@@ -50,8 +51,8 @@ struct NativeTexts: Sendable {
                         .init("filterChains", JSONValue(value.chainCount)),
                         .init("chainsId", JSONValue(value.chainsID)),
                     ] : target(value.action, value.target)
-                members.append(
-                    .init("streams", value.serviceID == 0 ? "as dialed" : .string(servicePort(value.serviceID))))
+                let streams = value.serviceID == 0 ? "as dialed" : servicePort(value.serviceID)
+                members.append(.init("streams", .string(streams)))
                 members.append(.init("readMilliseconds", JSONValue(value.readTimeout)))
                 members.append(.init("idleMilliseconds", JSONValue(value.idleTimeout)))
                 return .object(members)

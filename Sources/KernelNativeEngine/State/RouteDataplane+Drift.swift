@@ -3,8 +3,8 @@ public import KmeshKit
 /// Finds what somebody else has changed in the maps, a bounded part at a time and in both directions, and
 /// writes it as it is in force.
 extension RouteDataplane {
-    /// Compares the next part of what is wanted with the maps, and the next part of a map with what is wanted,
-    /// and repairs what differs. Where writes wait, nothing is looked at. Called about once a second.
+    /// Compares the next part of what is wanted with the maps, and the next part of a map with what is
+    /// wanted, and repairs what differs. Where writes wait, nothing is looked at. Called about once a second.
     public mutating func repairDrift(
         _ pace: DriftPace = DriftPace(), _ servicePort: @escaping @Sendable (UInt32) -> String
     ) -> DriftReport {
@@ -130,14 +130,15 @@ private struct DriftRepair: ColumnVisitor {
         report.count(1, in: map.name)
     }
 
-    /// Compares entries that are in a map; those that are known but not wanted wait for their removal. Returns
-    /// where the next ones are.
+    /// Compares entries that are in a map; those that are known but not wanted wait for their removal.
+    /// Returns where the next ones are.
     mutating func compare<Key, Value>(
         _ position: MapPosition?, _ map: any KeyValueMap<Key, Value>, _ words: EntryWords<Key, Value>,
         written: (Value) -> Value, expected: (Key) -> Value?, isKnown: (Key) -> Bool
     ) throws(MapError) -> MapPosition? {
         let (contents, next) = try map.chunk(from: position, limit: pace.entries)
-        let found = contents.entries.map { ($0, MapReading.found(written($1))) }
+        let found =
+            contents.entries.map { ($0, MapReading.found(written($1))) }
             + contents.damaged.map { ($0, MapReading<Value>.damaged) }
         for (key, reading) in found {
             if let value = expected(key) {

@@ -16,7 +16,9 @@ extension RouteDataplane {
 
     /// Every entry that is missing, different, damaged or should not be there. Where writes wait, listeners
     /// differ; what waits for its removal may be there. Before the first configuration nothing is wanted.
-    public func verify(_ servicePort: @escaping @Sendable (UInt32) -> String) throws(MapError) -> [Difference] {
+    public func verify(
+        _ servicePort: @escaping @Sendable (UInt32) -> String
+    ) throws(MapError) -> [Difference] {
         guard isConfigured else { return [] }
         let texts = texts(servicePort)
         var listeners = wanted.mapValues(\.value)

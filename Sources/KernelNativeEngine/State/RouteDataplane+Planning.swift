@@ -22,7 +22,7 @@ extension RouteDataplane {
     private mutating func planServices(_ ports: some ServicePorts, _ round: inout PlanningRound) {
         for key in routes.keys.sorted(by: { $0.description < $1.description }) {
             guard case .service(let name, let port) = key, let service = services[name],
-                service.isRoutedInKernel, service.ports.contains(where: { $0.port == port && $0.transport == .tcp })
+                service.isRoutedInKernel, service.hasTCPPort(port)
             else { continue }
             for address in Set(service.addresses).sorted() {
                 let plan = ListenerPlan(service, address, port: port)
@@ -33,19 +33,16 @@ extension RouteDataplane {
         }
     }
 
-    /// Those that are in force go first, so that they keep their addresses. One that cannot be as it is wanted
-    /// goes on as it is.
+    /// Those that are in force go first, so that they keep their addresses. One that cannot be as it is
+    /// wanted goes on as it is.
     private mutating func planListeners(_ ports: some ServicePorts, _ round: inout PlanningRound) {
         var inForce: [String: ListenerPlan] = [:]
         for case (.listener(let name), let plan) in wanted.values.map({ ($0.owner, $0.plan) }) {
             inForce[name] = plan
         }
-        let names = listeners.keys.sorted { (inForce[$0] == nil ? 1 : 0, $0) < (inForce[$1] == nil ? 1 : 0, $1) }
-        for name in names {
-            for plan in [plans[name], inForce[name]] {
-                guard let plan, !put(plan, name, ports, &round) else { continue }
-                break
-            }
+        let names = listeners.keys.sorted()
+        for name in names.filter({ inForce[$0] != nil }) + names.filter({ inForce[$0] == nil }) {
+            for case let plan? in [plans[name], inForce[name]] where put(plan, name, ports, &round) { break }
         }
     }
 
@@ -83,8 +80,8 @@ extension RouteDataplane {
         }
         guard round.wanted.count < maps.listeners.capacity else {
             unfit[owner] =
-                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): give the "
-                + "map more capacity, or remove listeners"
+                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): give "
+                + "the map more capacity, or remove listeners"
             units.discard(listener.root)
             keep(plan.key, owner, &round)
             return false
@@ -164,8 +161,8 @@ extension RouteDataplane {
         let old = tables[key]
         let isStale = old?.ids.contains { (ports.id(of: $0.key) ?? 0) != $0.value } ?? true
         let wanted = routes[key.routes]?.configuration
-        if let wanted, isStale || wanted != old?.source, build(wanted, key, ports) { return tables[key]?.root }
-        if isStale, let old, old.source != wanted { _ = build(old.source, key, ports) }
+        let isBuilt = wanted.map { (isStale || $0 != old?.source) && build($0, key, ports) } ?? false
+        if !isBuilt, isStale, let old, old.source != wanted { _ = build(old.source, key, ports) }
         return tables[key]?.root
     }
 

@@ -32,8 +32,8 @@ extension RouteDataplane {
 
     /// Those that lead to what is not all in the maps stay as they are.
     private mutating func writeListeners(_ writer: inout MapWriter) throws(MapError) {
-        let entries = wanted.filter { held[$0.key]?.value != $0.value.value && units.isWritten($0.value.root) }
-            .map { MapEntry($0.key, $0.value.value) }
+        let ready = wanted.filter { held[$0.key]?.value != $0.value.value && units.isWritten($0.value.root) }
+        let entries = ready.map { MapEntry($0.key, $0.value.value) }
         var left = entries
         defer {
             for entry in entries.prefix(entries.count - left.count) {

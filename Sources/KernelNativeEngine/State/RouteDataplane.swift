@@ -106,7 +106,8 @@ public struct RouteDataplane: Sendable {
                     configuration: configuration, backends: configuration.backends)
             case .remove(.routes(let key)): routes[key] = nil
             case .upsert(.listener(let listener)): record(listener)
-            case .remove(.listener(let name)): (listeners[name], plans[name], malformed[name]) = (nil, nil, nil)
+            case .remove(.listener(let name)):
+                (listeners[name], plans[name], malformed[name]) = (nil, nil, nil)
             case .upsert(.workload), .upsert(.node), .upsert(.cluster), .upsert(.policy), .remove(.workload),
                 .remove(.node), .remove(.cluster), .remove(.policy):
                 break

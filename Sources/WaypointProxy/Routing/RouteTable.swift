@@ -128,26 +128,26 @@ struct RouteIndex: Sendable {
     }
 
     /// The most specific host that a domain names; -1 when there is none.
-    func namedHost(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
-        let found = host(text, range)
-        return found == anyHost ? -1 : found
-    }
+    func namedHost(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 { host(text, range, else: -1) }
 
     /// The most specific host; -1 when there is none.
     @inline(__always)
-    func host(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+    func host(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 { host(text, range, else: anyHost) }
+
+    @inline(__always)
+    private func host(_ text: Span<UInt8>, _ range: Range<Int>, else other: Int32) -> Int32 {
         if hosts.longest >= range.count {
             var whole = PieceHash()
             whole.push(folded: text, range)
             let exact = hosts.find(whole, owner: 0, text, range, folded: true)
             if !exact.isEmpty { return exact.lowerBound }
         }
-        return suffixes.longest >= 0 ? suffix(text, range) : anyHost
+        return suffixes.longest >= 0 ? suffix(text, range, else: other) : other
     }
 
     /// The host of the longest suffix.
-    private func suffix(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
-        var found = anyHost
+    private func suffix(_ text: Span<UInt8>, _ range: Range<Int>, else other: Int32) -> Int32 {
+        var found = other
         var hash = PieceHash()
         var end = range.upperBound
         text.walkBack(range) { position, byte in
