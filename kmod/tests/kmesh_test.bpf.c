@@ -144,11 +144,4 @@ int test_bind4(struct bpf_sock_addr *ctx)
 	return bpf_kmesh_connect_phase(ctx) >= 0;
 }
 
-/* Keeps the static branch of connect programs on while others come and go. */
-SEC("?cgroup/connect4")
-int test_idle4(struct bpf_sock_addr *ctx)
-{
-	return SUCCESS;
-}
-
 char _license[] SEC("license") = "Dual BSD/GPL";
