@@ -3,8 +3,8 @@
  * Loads the test's programs.
  *
  *   loader attach OBJECT CGROUP PINS [CONFIG]
- *                           attaches the connect programs, and pins their links and maps; the file CONFIG has a
- *                           struct test_config
+ *                           attaches the connect programs, and pins their links and maps; the file CONFIG
+ *                           has a struct test_config
  *   loader idle OBJECT CGROUP PINS
  *                           attaches the one that does nothing
  *   loader refused OBJECT   succeeds when the kernel refuses the program of another kind
