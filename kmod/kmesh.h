@@ -6,9 +6,9 @@
  *
  *   connect()   the connect programs run. One calls bpf_kmesh_connect_defer(), which puts a struct
  *               kmesh_defer into the socket's slot for upper layer protocols and exchanges sk->sk_prot:
- *               ARMED. The program goes on to an endpoint by default. The core reads sk->sk_prot again, and so calls
- *               our connect, which notes that endpoint and exchanges sock->ops: DEFERRED. connect() succeeds,
- *               in the state in which TCP Fast Open leaves it as well.
+ *               ARMED. The program goes on to an endpoint by default. The core reads sk->sk_prot again, and
+ *               so calls our connect, which notes that endpoint and exchanges sock->ops: DEFERRED. connect()
+ *               succeeds, in the state in which TCP Fast Open leaves it as well.
  *   send()      our sendmsg gathers the head of a request. When it is complete, the connect programs run once
  *               more: RESOLVING. The endpoint that they choose is connected to: CONNECTING. What was gathered
  *               is sent, and the socket becomes an ordinary one.

@@ -200,7 +200,10 @@ static bool holds(u8 kind, struct kmesh_http_value value, struct kmesh_http_valu
 	}
 }
 
-/* The fixed part, not aligned. It may be in a map that is written to meanwhile: what is checked is read once. */
+/*
+ * The fixed part, not aligned. It may be in a map that is written to meanwhile: what is checked is read
+ * once.
+ */
 static void read_matcher(struct kmesh_http_matcher *own, const u8 *matcher)
 {
 	u32 at;

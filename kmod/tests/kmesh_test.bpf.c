@@ -82,8 +82,11 @@ static int choose(struct bpf_sock_addr *ctx, struct test_config *config, struct 
 
 static int refuse(struct test_config *config)
 {
-	if (config->retval)
-		bpf_set_retval(config->retval);
+	int error = config->retval;
+
+	/* Newer kernels want to see that it is one. */
+	if (error < 0 && error >= -4095)
+		bpf_set_retval(error);
 	return FAILURE;
 }
 
