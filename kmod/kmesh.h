@@ -5,10 +5,10 @@
  * A connection is deferred in these steps; each holds the socket's lock.
  *
  *   connect()   the connect programs run. One calls bpf_kmesh_connect_defer(), which puts a struct
- *               kmesh_defer into the socket's slot for upper layer protocols and exchanges sk->sk_prot: ARMED.
- *               The program goes on to an endpoint by default. The core reads sk->sk_prot again, and so calls
- *               our connect, which notes that endpoint and exchanges sock->ops: DEFERRED. connect() succeeds,
- *               in the state in which TCP Fast Open leaves it as well.
+ *               kmesh_defer into the socket's slot for upper layer protocols and exchanges sk->sk_prot:
+ *               ARMED. The program goes on to an endpoint by default. The core reads sk->sk_prot again, and
+ *               so calls our connect, which notes that endpoint and exchanges sock->ops: DEFERRED. connect()
+ *               succeeds, in the state in which TCP Fast Open leaves it as well.
  *   send()      our sendmsg gathers the head of a request. When it is complete, the connect programs run once
  *               more: RESOLVING. The endpoint that they choose is connected to: CONNECTING. What was gathered
  *               is sent, and the socket becomes an ordinary one.
@@ -58,7 +58,8 @@ struct kmesh_defer {
 	u8 state; /* enum kmesh_state */
 	u8 phase; /* enum kmesh_connect_phase, while RESOLVING */
 	u8 retries; /* endpoints that may be tried after this one */
-	bool wants_read; /* the timer of a reader runs */
+	bool wants_read; /* the timer of a reader was started */
+	bool has_timer;
 	/* A task sees the connect through: it retries, sends and detaches. Nobody else does. */
 	bool is_seen_through;
 	u8 dialed_size;
@@ -68,6 +69,7 @@ struct kmesh_defer {
 	struct sock *sk;
 	const struct kmesh_family *family;
 	void (*state_change)(struct sock *sk); /* the socket's own, while ours is there */
+	unsigned long ends; /* jiffies, of the timer */
 	struct delayed_work work;
 	union kmesh_address dialed;
 	union kmesh_address fallback; /* that the first run of the programs chose */
@@ -108,6 +110,7 @@ void kmesh_put(struct kmesh_defer *defer);
 void kmesh_detach(struct sock *sk, struct kmesh_defer *defer);
 void kmesh_queue(struct kmesh_defer *defer, unsigned long delay);
 void kmesh_start_timer(struct kmesh_defer *defer, u32 milliseconds);
+void kmesh_stop_timer(struct sock *sk, struct kmesh_defer *defer);
 void kmesh_watch_state(struct sock *sk, struct kmesh_defer *defer);
 void kmesh_settle(struct sock *sk, struct kmesh_defer *defer);
 void kmesh_hook_prot(struct proto *prot);

@@ -25,6 +25,8 @@ static int kmesh_choose(struct sock *sk, struct kmesh_defer *defer, u8 phase, un
 	defer->phase = phase;
 	error = defer->family->prot->pre_connect(sk, (void *)&chosen, defer->dialed_size);
 	defer->state = KMESH_CONNECTING;
+	if (phase == KMESH_PHASE_REQUEST)
+		kmesh_count(sk, KMESH_COUNT_REQUESTS);
 	if (error) {
 		kmesh_count(sk, KMESH_COUNT_DENIED);
 		trace_kmesh_resolve(sk, &defer->dialed, defer->dialed_size, error);
@@ -32,8 +34,6 @@ static int kmesh_choose(struct sock *sk, struct kmesh_defer *defer, u8 phase, un
 		defer->retries = 0;
 		return error;
 	}
-	if (phase == KMESH_PHASE_REQUEST)
-		kmesh_count(sk, KMESH_COUNT_REQUESTS);
 	if (memcmp(&chosen, &defer->dialed, defer->dialed_size)) {
 		*to = chosen;
 		*size = defer->dialed_size;
@@ -81,10 +81,7 @@ int kmesh_resolve(struct sock *sk, struct kmesh_defer *defer, bool is_request)
 	inet_clear_bit(DEFER_CONNECT, sk);
 	kfree(tcp_sk(sk)->fastopen_req);
 	tcp_sk(sk)->fastopen_req = NULL;
-	if (cancel_delayed_work(&defer->work)) {
-		kmesh_put(defer);
-		sock_put(sk);
-	}
+	kmesh_stop_timer(sk, defer);
 	error = kmesh_route(sk, defer, is_request ? KMESH_PHASE_REQUEST : KMESH_PHASE_CONNECT);
 	if (!error) {
 		/* In repair mode it is established at once. */
@@ -103,12 +100,13 @@ void kmesh_fail(struct sock *sk, struct kmesh_defer *defer)
 	sk->sk_socket->state = SS_UNCONNECTED;
 }
 
+/* -EPIPE: a reader has fetched the error before us. */
 static bool kmesh_may_retry(const struct sock *sk, const struct kmesh_defer *defer, int error)
 {
 	if (!defer->retries || sk->sk_state != TCP_CLOSE)
 		return false;
 	return error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH ||
-	       error == -ETIMEDOUT;
+	       error == -ETIMEDOUT || error == -EPIPE;
 }
 
 /* The endpoint has refused, and the socket is closed. */

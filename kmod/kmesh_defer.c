@@ -54,11 +54,26 @@ void kmesh_queue(struct kmesh_defer *defer, unsigned long delay)
 	}
 }
 
+/* In place of one that runs already, even when it has ended and waits for the lock. */
 void kmesh_start_timer(struct kmesh_defer *defer, u32 milliseconds)
 {
-	if (milliseconds)
-		kmesh_queue(defer, msecs_to_jiffies(milliseconds));
+	if (!milliseconds)
+		return;
+	defer->has_timer = true;
+	defer->ends = jiffies + msecs_to_jiffies(milliseconds);
+	kmesh_queue(defer, msecs_to_jiffies(milliseconds));
 }
+
+void kmesh_stop_timer(struct sock *sk, struct kmesh_defer *defer)
+{
+	defer->has_timer = false;
+	if (cancel_delayed_work(&defer->work)) {
+		kmesh_put(defer);
+		sock_put(sk);
+	}
+}
+
+static void kmesh_state_change(struct sock *sk);
 
 /* Everything goes back to what it was, but for the slot. */
 static void kmesh_unhook(struct sock *sk, struct kmesh_defer *defer)
@@ -70,19 +85,14 @@ static void kmesh_unhook(struct sock *sk, struct kmesh_defer *defer)
 		WRITE_ONCE(sk->sk_prot, family->prot);
 	if (sock && READ_ONCE(sock->ops) == &family->own_ops)
 		WRITE_ONCE(sock->ops, family->ops);
-	if (defer->state_change) {
+	if (sk->sk_state_change == kmesh_state_change)
 		WRITE_ONCE(sk->sk_state_change, defer->state_change);
-		defer->state_change = NULL;
-	}
 	if (defer->state == KMESH_DEFERRED) {
 		inet_clear_bit(DEFER_CONNECT, sk);
 		kfree(tcp_sk(sk)->fastopen_req);
 		tcp_sk(sk)->fastopen_req = NULL;
 	}
-	if (cancel_delayed_work(&defer->work)) {
-		kmesh_put(defer);
-		sock_put(sk);
-	}
+	kmesh_stop_timer(sk, defer);
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, NULL);
 	kmesh_delist(sk);
 	kmesh_put(defer);
@@ -122,10 +132,13 @@ void kmesh_settle(struct sock *sk, struct kmesh_defer *defer)
 {
 	if (defer->is_seen_through || kmesh_is_connecting(sk))
 		return;
-	if (defer->sent < defer->accepted && sk->sk_state != TCP_CLOSE)
+	if (sk->sk_state == TCP_CLOSE)
+		kmesh_count(sk, KMESH_COUNT_FAILED);
+	else if (defer->sent < defer->accepted) {
 		kmesh_queue(defer, 0);
-	else
-		kmesh_detach(sk, defer);
+		return;
+	}
+	kmesh_detach(sk, defer);
 }
 
 static void kmesh_state_change(struct sock *sk)
@@ -133,7 +146,7 @@ static void kmesh_state_change(struct sock *sk)
 	struct kmesh_defer *defer = kmesh_get(sk);
 	void (*state_change)(struct sock * sk) = kmesh_family(sk)->state_change;
 
-	if (defer) {
+	if (defer && defer->state_change) {
 		state_change = defer->state_change;
 		kmesh_settle(sk, defer);
 	}
@@ -233,12 +246,8 @@ static bool kmesh_defer(struct sock *sk, struct kmesh_defer *defer, const void *
 	smp_store_release(&sk->sk_state, TCP_SYN_SENT);
 	kmesh_count(sk, KMESH_COUNT_DEFERRED);
 	trace_kmesh_defer(sk, &defer->dialed, defer->dialed_size, 0);
-	if (defer->idle_ms)
-		kmesh_start_timer(defer, defer->idle_ms);
-	else if (cancel_delayed_work(&defer->work)) {
-		kmesh_put(defer);
-		sock_put(sk);
-	}
+	kmesh_stop_timer(sk, defer);
+	kmesh_start_timer(defer, defer->idle_ms);
 	return true;
 }
 
@@ -251,6 +260,7 @@ static int kmesh_connect_fast(struct sock *sk, struct kmesh_defer *defer)
 			  kmesh_parse(defer) == KMESH_HTTP_COMPLETE;
 	int error;
 
+	kmesh_stop_timer(sk, defer);
 	WRITE_ONCE(sk->sk_socket->ops, &defer->family->own_ops);
 	error = kmesh_route(sk, defer, is_request ? KMESH_PHASE_REQUEST : KMESH_PHASE_CONNECT);
 	if (error && kmesh_get(sk) == defer)

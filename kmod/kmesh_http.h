@@ -114,9 +114,8 @@ void kmesh_http_finish(struct kmesh_http *http, u8 *text, u32 at);
 bool kmesh_http_find(const struct kmesh_http *http, const u8 *text, const u8 *key, u32 key_size,
 		     struct kmesh_http_value *value);
 
-/* 1, 0, or -EINVAL for a matcher that is none. */
-int kmesh_http_match(const struct kmesh_http *http, const u8 *text, const struct kmesh_http_matcher *matcher,
-		     u32 matcher_size);
+/* struct kmesh_http_matcher: 1, 0, or -EINVAL when it is none. */
+int kmesh_http_match(const struct kmesh_http *http, const u8 *text, const void *matcher, u32 matcher_size);
 
 /* Of a part, or of its first `length` bytes, or of its last -length ones. 0: not there, or shorter. */
 u64 kmesh_http_part_hash(const struct kmesh_http *http, const u8 *text, const u8 *key, u32 key_size,

@@ -203,7 +203,18 @@ static bool holds(u8 kind, struct kmesh_http_value value, struct kmesh_http_valu
 	}
 }
 
-/* `matcher` is our own copy. */
+/*
+ * The fixed part, not aligned. It may be in a map that is written to meanwhile: what is checked is read
+ * once.
+ */
+static void read_matcher(struct kmesh_http_matcher *own, const u8 *matcher)
+{
+	u32 at;
+
+	for (at = 0; at < sizeof(*own); at++)
+		((u8 *)own)[at] = READ_ONCE(matcher[at]);
+}
+
 static bool is_matcher(const struct kmesh_http_matcher *matcher, u32 size)
 {
 	const u8 flags = KMESH_MATCH_IGNORE_CASE | KMESH_MATCH_INVERT | KMESH_MATCH_MISSING_IS_EMPTY;
@@ -214,9 +225,9 @@ static bool is_matcher(const struct kmesh_http_matcher *matcher, u32 size)
 	       text <= KMESH_HTTP_MATCHER_TEXT_MAX && text <= size - sizeof(*matcher);
 }
 
-int kmesh_http_match(const struct kmesh_http *http, const u8 *text, const struct kmesh_http_matcher *matcher,
-		     u32 matcher_size)
+int kmesh_http_match(const struct kmesh_http *http, const u8 *text, const void *matcher, u32 matcher_size)
 {
+	const u8 *key = (const u8 *)matcher + sizeof(struct kmesh_http_matcher);
 	struct kmesh_http_value value = { .text = (const u8 *)"" };
 	struct kmesh_http_value wanted;
 	struct kmesh_http_matcher own;
@@ -224,20 +235,15 @@ int kmesh_http_match(const struct kmesh_http *http, const u8 *text, const struct
 
 	if (matcher_size < sizeof(own))
 		return -EINVAL;
-	/* It may be a map's value, which somebody else writes to meanwhile: what is checked is read once. */
-	own.kind = READ_ONCE(matcher->kind);
-	own.flags = READ_ONCE(matcher->flags);
-	own.key_size = READ_ONCE(matcher->key_size);
-	own.value_size = READ_ONCE(matcher->value_size);
-	own.pad = READ_ONCE(matcher->pad);
+	read_matcher(&own, matcher);
 	if (!is_matcher(&own, matcher_size))
 		return -EINVAL;
 	inverted = own.flags & KMESH_MATCH_INVERT;
 	folded = own.flags & KMESH_MATCH_IGNORE_CASE;
-	if (!kmesh_http_find(http, text, matcher->text, own.key_size, &value) &&
+	if (!kmesh_http_find(http, text, key, own.key_size, &value) &&
 	    !(own.flags & KMESH_MATCH_MISSING_IS_EMPTY))
 		return own.kind == KMESH_MATCH_PRESENT && inverted;
-	wanted.text = matcher->text + own.key_size;
+	wanted.text = key + own.key_size;
 	wanted.size = own.value_size;
 	return holds(own.kind, value, wanted, folded) != inverted;
 }

@@ -32,12 +32,25 @@ static void kmesh_send_accepted(struct sock *sk, struct kmesh_defer *defer)
 	if (sk->sk_state != TCP_CLOSE)
 		error = kmesh_flush(sk, defer, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (error == -EAGAIN) {
-		kmesh_start_timer(defer, KMESH_AGAIN_MS);
+		kmesh_queue(defer, msecs_to_jiffies(KMESH_AGAIN_MS));
 		return;
 	}
 	kmesh_detach(sk, defer);
 	/* Writers wait for this. */
 	sk->sk_state_change(sk);
+}
+
+static void kmesh_end_timer(struct sock *sk, struct kmesh_defer *defer)
+{
+	if (!defer->has_timer)
+		return;
+	/* It was started anew while we waited for the lock. */
+	if (time_before(jiffies, defer->ends))
+		kmesh_queue(defer, defer->ends - jiffies);
+	else if (defer->state == KMESH_DEFERRED)
+		kmesh_time_out(sk, defer);
+	else
+		kmesh_detach(sk, defer);
 }
 
 void kmesh_work(struct work_struct *work)
@@ -47,10 +60,8 @@ void kmesh_work(struct work_struct *work)
 
 	lock_sock(sk);
 	if (kmesh_get(sk) == defer && !defer->is_seen_through && !sock_flag(sk, SOCK_DEAD)) {
-		if (defer->state == KMESH_ARMED)
-			kmesh_detach(sk, defer);
-		else if (defer->state == KMESH_DEFERRED)
-			kmesh_time_out(sk, defer);
+		if (defer->state <= KMESH_DEFERRED)
+			kmesh_end_timer(sk, defer);
 		else if (!kmesh_is_connecting(sk))
 			kmesh_send_accepted(sk, defer);
 	}

@@ -3,6 +3,10 @@
 #ifndef KMESH_TEST_H
 #define KMESH_TEST_H
 
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
 struct test_endpoint {
 	__u32 address; /* network order, as the port */
 	__u16 port;

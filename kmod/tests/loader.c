@@ -2,9 +2,12 @@
 /*
  * Loads the test's programs.
  *
- *   loader attach OBJECT CGROUP PINS   attaches the connect programs, and pins their links and maps
- *   loader idle OBJECT CGROUP PINS     attaches the one that does nothing
- *   loader refused OBJECT              succeeds when the kernel refuses the program of another kind
+ *   loader attach OBJECT CGROUP PINS [CONFIG]
+ *                           attaches the connect programs, and pins their links and maps; the file CONFIG
+ *                           has a struct test_config
+ *   loader idle OBJECT CGROUP PINS
+ *                           attaches the one that does nothing
+ *   loader refused OBJECT   succeeds when the kernel refuses the program of another kind
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,6 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "kmesh_test.h"
 
 static void fail(const char *what, const char *object)
 {
@@ -74,6 +79,19 @@ static void pin(struct bpf_object *object, int group, const char *pins)
 	}
 }
 
+static void configure(struct bpf_object *object, const char *path)
+{
+	struct test_config config;
+	unsigned int zero = 0;
+	int map = bpf_object__find_map_fd_by_name(object, "test_config"), file = open(path, O_RDONLY);
+
+	if (file < 0 || read(file, &config, sizeof(config)) != sizeof(config))
+		fail("read", path);
+	if (bpf_map_update_elem(map, &zero, &config, BPF_ANY))
+		fail("configure", path);
+	close(file);
+}
+
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level, (void)format, (void)arguments;
@@ -91,13 +109,16 @@ int main(int count, char **arguments)
 		printf("a bind program is refused with %d\n", error);
 		return error != -EACCES;
 	}
-	if (count != 5) {
-		fprintf(stderr, "usage: loader attach|idle OBJECT CGROUP PINS, loader refused OBJECT\n");
+	if (count < 5 || count > 6) {
+		fprintf(stderr,
+			"usage: loader attach|idle OBJECT CGROUP PINS [CONFIG], loader refused OBJECT\n");
 		return 2;
 	}
 	object = open_object(arguments[2], arguments[1]);
 	if (bpf_object__load(object))
 		fail("load", arguments[2]);
+	if (count == 6)
+		configure(object, arguments[5]);
 	group = open(arguments[3], O_RDONLY | O_DIRECTORY);
 	if (group < 0)
 		fail("open", arguments[3]);

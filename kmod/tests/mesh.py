@@ -74,8 +74,17 @@ def endpoint(address):
     return struct.pack("=4s2s2x", socket.inet_aton(name) if name else bytes(4), struct.pack(">H", port))
 
 
+def configuration(
+    default=FIRST, second=SECOND, retries=(FIRST, FIRST), read=300, idle=800, mode=DEFER, retry_count=0,
+    retval=0, refuses_retry=0,
+):
+    """struct test_config"""
+    endpoints = b"".join(map(endpoint, (DIALED, default, second, *retries)))
+    return endpoints + struct.pack("=4IiI", read, idle, mode, retry_count, retval, refuses_retry)
+
+
 class Program:
-    """What the connect program does (struct test_config), and what it answers (struct test_probe)."""
+    """The connect program: what it does, and what it answers (struct test_probe)."""
 
     LAYOUT = "=4I4iQIi64s4088s4096s"
 
@@ -87,13 +96,8 @@ class Program:
         os.close(self.config.fd)
         os.close(self.probe.fd)
 
-    def configure(
-        self, default=FIRST, second=SECOND, retries=(FIRST, FIRST), read=300, idle=800, mode=DEFER,
-        retry_count=0, retval=0, refuses_retry=0,
-    ):
-        endpoints = b"".join(map(endpoint, (DIALED, default, second, *retries)))
-        numbers = struct.pack("=4IiI", read, idle, mode, retry_count, retval, refuses_retry)
-        self.config.write(endpoints + numbers)
+    def configure(self, **settings):
+        self.config.write(configuration(**settings))
 
     def ask(self, key=b"", matcher=b"", length=0, flags=0):
         """Sets the question for the next request, and counts from zero."""
