@@ -3,11 +3,15 @@
  *   exchange serve ADDRESS PORT NAME
  *       answers each request with NAME, which has NAME_SIZE letters. One connection at a time for each of
  *       WORKERS processes.
- *   exchange connect CONNECTIONS REQUESTS ADDRESS PORT NAME TARGET [HEADER]...
+ *   exchange connect CONNECTIONS REQUESTS PRIORITY ADDRESS PORT NAME TARGET [HEADER]...
  *       connect, requests one after the other, close; again. NAME, or one of NAME,NAME, must be in each
  *       answer. One line of JSON.
- * Blocking sockets, and nothing that is not needed: so our part of it is as large as it can be. Nobody is in
- * the way: servers run as soon as they can, and clients before everything else.
+ *   exchange watch CONNECTIONS ADDRESS PORT NAME,NAME TARGET
+ *       the same without counting what it costs: how many connections failed, and who answered the others.
+ * Blocking sockets, and nothing that is not needed: so our part of it is as large as it can be. Clients and
+ * servers run before everybody else. With a PRIORITY below SERVER_PRIORITY a server runs as soon as there is
+ * something for it to do, as on a processor of its own; above it, when the client waits, so that there are as
+ * few switches between the two as possible.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,9 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +35,6 @@ enum {
 	CONNECTIONS_MAX = 65536,
 	REQUEST_MAX = 8192,
 	ANSWER_MAX = 2048, /* a proxy adds headers */
-	CLIENT_PRIORITY = 10,
 	SERVER_PRIORITY = 20,
 };
 
@@ -51,7 +53,8 @@ static void die(const char *what)
 static void die_of_usage(void)
 {
 	fputs("usage: exchange serve ADDRESS PORT NAME | "
-	      "connect CONNECTIONS REQUESTS ADDRESS PORT NAME TARGET [HEADER]...\n",
+	      "connect CONNECTIONS REQUESTS PRIORITY ADDRESS PORT NAME TARGET [HEADER]... | "
+	      "watch CONNECTIONS ADDRESS PORT NAME,NAME TARGET\n",
 	      stderr);
 	exit(2);
 }
@@ -150,8 +153,11 @@ static void serve(const char *host, const char *port, const char *name)
 		die("listen");
 	take_priority(SERVER_PRIORITY);
 	for (int worker = 1; worker < WORKERS; worker++) {
-		if (!fork())
-			serve_for_ever(listener, name);
+		if (fork())
+			continue;
+		/* It ends with the one that is known to who started it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		serve_for_ever(listener, name);
 	}
 	serve_for_ever(listener, name);
 }
@@ -231,8 +237,9 @@ static void print(const char *name, uint64_t *found, size_t count, const char *e
 	if (!count)
 		return;
 	qsort(found, count, sizeof(*found), compare);
-	printf("\"%s_min\": %llu, \"%s_median\": %llu, \"%s_p90\": %llu%s", name, (unsigned long long)found[0], name,
-	       (unsigned long long)found[count / 2], name, (unsigned long long)found[count * 9 / 10], end);
+	printf("\"%s_min\": %llu, \"%s_median\": %llu, \"%s_p90\": %llu%s", name,
+	       (unsigned long long)found[0], name, (unsigned long long)found[count / 2], name,
+	       (unsigned long long)found[count * 9 / 10], end);
 }
 
 /* What the clock makes of a million instructions of a loop: whether one takes a nanosecond here. */
@@ -245,7 +252,7 @@ static double calibrate(void)
 	return (double)(now_ns() - before) / 1e6;
 }
 
-static void run(long count, long each, char **words)
+static void run(long count, long each, int priority, char **words)
 {
 	static char text[REQUEST_MAX];
 	union address to;
@@ -256,7 +263,7 @@ static void run(long count, long each, char **words)
 	for (char **header = words + 4; *header && size < REQUEST_MAX / 2; header++)
 		size += snprintf(text + size, sizeof(text) - (size_t)size, "%s\r\n", *header);
 	size += snprintf(text + size, sizeof(text) - (size_t)size, "\r\n");
-	take_priority(CLIENT_PRIORITY);
+	take_priority(priority);
 	/* What is done for the first time costs more. */
 	for (int warming = 0; warming < 20; warming++)
 		exchange(&to, to_size, each, text, (size_t)size, words[2]);
@@ -276,12 +283,58 @@ static void run(long count, long each, char **words)
 	printf("\"nanoseconds_per_instruction\": %.3f}\n", calibrate());
 }
 
+/* Which of the two names answers: 0 or 1; below 0: neither. */
+static int try_once(const union address *to, socklen_t to_size, const char *text, size_t size,
+		    const char *names)
+{
+	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char input[ANSWER_MAX + 1];
+	int which = -1;
+	ssize_t count;
+
+	if (fd < 0)
+		die("socket");
+	if (!connect(fd, &to->any, to_size) && send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size) {
+		count = recv(fd, input, ANSWER_MAX, 0);
+		input[count > 0 ? count : 0] = 0;
+		for (int at = 0; at < 2 && which < 0; at++) {
+			char name[NAME_SIZE + 1] = "";
+
+			memcpy(name, names + at * (NAME_SIZE + 1), NAME_SIZE);
+			if (strstr(input, name))
+				which = at;
+		}
+	}
+	close(fd);
+	return which;
+}
+
+static void watch(long count, char **words)
+{
+	char text[REQUEST_MAX];
+	union address to;
+	socklen_t to_size = parse(&to, words[0], words[1]);
+	int size = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: shop\r\n\r\n", words[3]);
+	long found[3] = { 0 };
+
+	if (strlen(words[2]) != 2 * NAME_SIZE + 1 || size >= REQUEST_MAX)
+		die_of_usage();
+	for (long at = 0; at < count; at++)
+		found[1 + try_once(&to, to_size, text, (size_t)size, words[2])]++;
+	printf("{\"connections\": %ld, \"failed\": %ld, \"%.*s\": %ld, \"%s\": %ld}\n", count, found[0],
+	       NAME_SIZE, words[2], found[1], words[2] + NAME_SIZE + 1, found[2]);
+}
+
 int main(int count, char **words)
 {
 	if (count == 5 && !strcmp(words[1], "serve") && strlen(words[4]) == NAME_SIZE) {
 		serve(words[2], words[3], words[4]);
-	} else if (count >= 8 && !strcmp(words[1], "connect")) {
-		run(number(words[2], 1, CONNECTIONS_MAX), number(words[3], 1, 1000), words + 4);
+	} else if (count >= 9 && !strcmp(words[1], "connect")) {
+		run(number(words[2], 1, CONNECTIONS_MAX), number(words[3], 1, 1000),
+		    (int)number(words[4], 1, 99), words + 5);
+		return 0;
+	} else if (count == 7 && !strcmp(words[1], "watch")) {
+		watch(number(words[2], 1, CONNECTIONS_MAX), words + 3);
 		return 0;
 	}
 	die_of_usage();

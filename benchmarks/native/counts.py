@@ -43,6 +43,8 @@ def _report(results, name, what, side, found, direct):
     if reference and side is not reference:
         others["vs_direct"] = value / reference[f"{what}_median"]
         others["more"] = value - reference[f"{what}_median"]
+        strict, least = (one["client_first"][f"{what}_median"] for one in (side, reference))
+        others.update(client_first=strict, client_first_vs_direct=strict / least, client_first_more=strict - least)
     ours = found.get("kept_ten" if what == "request" else "pods_ten")
     if name.rpartition("_")[2] in ("waypoint", "envoys") and ours:
         others["vs_ours"] = value / ours[f"{what}_median"]
@@ -81,7 +83,8 @@ def _guest(results, options, words, script, *arguments):
             else:
                 yield name, found
     finally:
-        guest.terminate() if guest.poll() is None and sys.exc_info()[0] else None
+        # Nothing of it is left to be read when it was not read to its end.
+        guest.stdout.close()
         status = guest.wait()
     if status:
         raise CannotMeasure(f"the guest ended with {status}, see above")

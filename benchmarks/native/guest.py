@@ -20,6 +20,8 @@ CLIENT = f"{HOSTS}.3"
 TCP_LISTENER = "172.20.8.1"
 # Nothing that is optional: what it costs is in the suite observe.
 QUIET = ("--disable-accesslog", "--disable-monitoring")
+# See exchange.c.
+SERVERS_FIRST, CLIENT_FIRST = 10, 30
 KEPT = 50  # requests on one connection
 PATIENCE_S = 600
 # The guest's time runs ahead while it waits for files of the host.
@@ -31,29 +33,31 @@ class Guest:
         self._place, self._connections, self._module, self._scenarios = place, connections, module, scenarios
         # Clients and servers have a priority of their own (exchange.c), and may keep the processor.
         command("sysctl", "-q", "-w", "kernel.sched_rt_runtime_us=-1")
-        self._network = Network(place)
-        self.client = self._network.add_client("client", 3)
-        self.waypoint = self._network.add_client("waypoint", 7)
+        self.network = Network(place)
+        self.client = self.network.add_client("client", 3)
+        self.waypoint = self.network.add_client("waypoint", 7)
         # As deep as the clients of daemons are: what the kernel accounts to groups grows with it.
         self._direct = place.make_cgroup("direct") / "client"
         self._direct.mkdir()
         for address in (f"{LOCAL}/32", f"{LOCAL6}/128"):
             command("ip", "-n", self.client, "addr", "add", address, "dev", "lo")
         for name, port in SERVERS.items():
-            for namespace, address in ((self.client, LOCAL), (self.client, LOCAL6), (self._network.server, REMOTE)):
+            for namespace, address in ((self.client, LOCAL), (self.client, LOCAL6), (self.network.server, REMOTE)):
                 start(place, namespace, [EXCHANGE, "serve", address, port, name], log="servers.log")
                 wait_for_port(namespace, address, port)
 
-    def _ask(self, asked, cgroup=None, requests=1):
+    def _ask(self, asked, cgroup=None, requests=1, priority=SERVERS_FIRST):
         count = self._connections if requests == 1 else max(self._connections // 20, 10)
-        words = [EXCHANGE, "connect", count, requests, asked.address, asked.port, asked.names, asked.target,
+        words = [EXCHANGE, "connect", count, requests, priority, asked.address, asked.port, asked.names, asked.target,
                  *shop.HEADERS, *asked.headers]
         return json.loads(run(self._place, self.client, words, PATIENCE_S, cgroup or self._direct))
 
     def measure(self, side, asked, cgroup=None, requests=1):
         """What a connection with that many requests costs, and what the later ones do."""
         try:
-            print(json.dumps({"side": side, **self._ask(asked, cgroup, requests)}), flush=True)
+            found = self._ask(asked, cgroup, requests)
+            client_first = self._ask(asked, cgroup, requests, CLIENT_FIRST)
+            print(json.dumps({"side": side, **found, "client_first": client_first}), flush=True)
         except CannotMeasure as error:
             print(json.dumps({"side": side, "missing": str(error)}), flush=True)
 
@@ -110,9 +114,9 @@ class Guest:
     def passing(self):
         path = self._place.directory / "listener.json"
         path.write_text(json.dumps(shop.passing_listener(TCP_LISTENER, LOCAL)))
-        daemon = Daemon(self._place, self._network, "passing", path, *QUIET, f"--load-module={self._module}",
+        daemon = Daemon(self._place, self.network, "passing", path, *QUIET, f"--load-module={self._module}",
                         mode="kernel-native", source="--static-xds")
-        self._enroll(daemon)
+        self.enroll(daemon)
         self.measure("passing", Asked(TCP_LISTENER), daemon.client_cgroup)
         self._stop_daemon(daemon)
 
@@ -138,7 +142,7 @@ class Guest:
         self._stop_daemon(daemon)
 
     def through_envoys(self):
-        processes = proxies.start_envoys(self._place, self.client, self._network.server, shop.ten())
+        processes = proxies.start_envoys(self._place, self.client, self.network.server, shop.ten())
         asked = Asked("127.0.0.1", port=proxies.OUTBOUND)
         self.measure("pods_envoys", asked)
         self.measure("kept_envoys", asked, requests=KEPT)
@@ -148,11 +152,11 @@ class Guest:
     def _start_daemon(self, name, found, mode, *arguments):
         directory = self._place.directory / f"shop-{name}"
         found.write(directory)
-        daemon = Daemon(self._place, self._network, name, directory, *QUIET, *arguments, mode=mode)
-        self._enroll(daemon)
+        daemon = Daemon(self._place, self.network, name, directory, *QUIET, *arguments, mode=mode)
+        self.enroll(daemon)
         return daemon
 
-    def _enroll(self, daemon):
+    def enroll(self, daemon):
         status = daemon.wait_until_configured()
         if status["rejected"]:
             raise CannotMeasure(f"the daemon refused parts of the mesh: {status['recentRejections'][:1]}")

@@ -1,4 +1,4 @@
-"""On the host: how long a changed route takes from its file to the kernel."""
+"""On the host: how long a changed route takes to the kernel."""
 
 import random
 import statistics
@@ -48,8 +48,8 @@ class Changed:
         return bytes(10) + b"\xff\xff" + octets + (80).to_bytes(2, "little") + bytes([6, 0])
 
     def change(self):
-        """(milliseconds from before the file is written until the listener leads to the new table, those of them in
-        which the daemon's engine applied it)"""
+        """(milliseconds from before the file is written until the listener leads to the new table, those of them from
+        when the engine got the change until its maps were written)"""
         before = self._listeners.lookup(self._key)
         if before is None:
             raise CannotMeasure("the service has no listener")
@@ -76,7 +76,7 @@ def measure(place, results, changes):
             time.sleep(0.05 + chance.random() * 0.05)
             found.append(subject.change())
         elapsed, inside = zip(*found)
-        results.add(f"update{count}.latency", statistics.median(elapsed), "ms", min=min(elapsed), max=max(elapsed),
-                    engine=statistics.median(inside), engine_max=max(inside))
+        results.add(f"update{count}.latency", statistics.median(inside), "ms", min=min(inside), max=max(inside),
+                    from_file=statistics.median(elapsed), from_file_min=min(elapsed), from_file_max=max(elapsed))
         subject.daemon.verify()
         subject.daemon.stop()
