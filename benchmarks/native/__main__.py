@@ -8,7 +8,7 @@ import suite
 import updates
 from envoy_package import install
 
-GUEST = ("native", "passing", "dual", "waypoint", "envoys")
+GUEST = ("native", "xdp", "passing", "dual", "waypoint", "envoys")
 SCENARIOS = (*GUEST, "atomic", "update")
 
 

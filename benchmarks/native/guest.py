@@ -18,8 +18,9 @@ from shop import LOCAL, LOCAL6, REMOTE, SERVERS, Asked, Shop
 EXCHANGE = LOAD.with_name("exchange")
 CLIENT = f"{HOSTS}.3"
 TCP_LISTENER = "172.20.8.1"
-# Nothing that is optional: what it costs is in the suite observe.
-QUIET = ("--disable-accesslog", "--disable-monitoring")
+# Nothing that is optional: what it costs is in the suite observe. Of authorization, that of its hooks which costs
+# connections alone, and not each packet: what the other one takes, without a policy, is a scenario of its own.
+QUIET = ("--disable-accesslog", "--disable-monitoring", "--authz-hook=sk-lookup")
 # See exchange.c.
 SERVERS_FIRST, CLIENT_FIRST = 10, 30
 KEPT = 50  # requests on one connection
@@ -96,6 +97,7 @@ class Guest:
         worst = {"target": "/returns/of/admin/reports/daily"}
         rows = {
             "untouched": Asked(LOCAL, port=SERVERS[shop.ROUTED]),
+            "pods_untouched": Asked(REMOTE, port=SERVERS[shop.ROUTED]),
             "l4": Asked(to["l4"], names=shop.DEFAULT),
             "ten_typical": Asked(to["ten"]), "ten_worst": Asked(to["ten"], **worst),
             "thousand_typical": Asked(to["thousand"], target="/products/0499/x"),
@@ -109,6 +111,20 @@ class Guest:
             self.measure(side, asked, daemon.client_cgroup)
         for side, asked in {"kept_untouched": rows["untouched"], "kept_ten": rows["ten_typical"]}.items():
             self.measure(side, asked, daemon.client_cgroup, requests=KEPT)
+        self._stop_daemon(daemon)
+
+    def protected(self):
+        """The same with authorization's other hook, the usual one, and no policy."""
+        found = Shop()
+        found.add("l4", LOCAL)
+        found.add("pods-l4", REMOTE)
+        daemon = self._start_daemon("xdp", found, "kernel-native", f"--load-module={self._module}", "--authz-hook=xdp")
+        port = SERVERS[shop.ROUTED]
+        rows = {"xdp_untouched": Asked(LOCAL, port=port), "xdp_pods_untouched": Asked(REMOTE, port=port),
+                "xdp_l4": Asked(found.addresses["l4"], names=shop.DEFAULT)}
+        for side, asked in rows.items():
+            self.measure(side, asked, daemon.client_cgroup)
+        self.measure("kept_xdp_untouched", rows["xdp_untouched"], daemon.client_cgroup, requests=KEPT)
         self._stop_daemon(daemon)
 
     def passing(self):
@@ -176,6 +192,7 @@ def main(connections, module, *scenarios):
         guest = Guest(place, int(connections), module, scenarios)
         guest.direct()
         guest.part("native", guest.native)
+        guest.part("xdp", guest.protected)
         guest.part("passing", guest.passing)
         guest.part("dual", guest.dual)
         guest.part("waypoint", guest.through_waypoint)
