@@ -41,10 +41,15 @@ lint: ## Check format and scripts; warnings are errors in every build anyway
 	@scripts/install-deps lint
 	@scripts/lint
 
-demo: release ## Show a mesh of real programs on this machine (root)
+demo: release ## Show a mesh of real programs on this machine (root); MODE=kernel-native: HTTP routed in the kernel
+ifeq ($(MODE),kernel-native)
+	@scripts/install-deps demo kmod guest
+	@scripts/demo-native
+else
 	@scripts/install-deps demo
 	@scripts/demo
 	@scripts/demo-waypoint
+endif
 
 bench: ## Measure SUITE= beside its peers (root)
 	@scripts/install-deps build bench

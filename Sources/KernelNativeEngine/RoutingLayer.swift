@@ -181,7 +181,6 @@ extension NativeMaps {
             texts256: try BPFMap(try object.map(KMESH_MAP_TEXT_256), name: KMESH_MAP_TEXT_256),
             texts4096: try BPFMap(try object.map(KMESH_MAP_TEXT_4096), name: KMESH_MAP_TEXT_4096),
             splits: try BPFMap(try object.map(KMESH_MAP_SPLIT), name: KMESH_MAP_SPLIT),
-            shares: try BPFMap(try object.map(KMESH_MAP_SHARE), name: KMESH_MAP_SHARE),
-            limits: try BPFMap(try object.map(KMESH_MAP_LIMIT), name: KMESH_MAP_LIMIT))
+            shares: try BPFMap(try object.map(KMESH_MAP_SHARE), name: KMESH_MAP_SHARE))
     }
 }
