@@ -14,6 +14,9 @@ from mesh import (
     UNROUTABLE, MeshTest, client, counter, dialed, disconnect, servers, receive, settled, wait,
 )
 
+IPPROTO_MPTCP = 262
+TCP_REPAIR = 19
+
 
 class EndTests(MeshTest):
     def test_close(self):
@@ -210,6 +213,61 @@ class FastOpenTests(MeshTest):
     def test_sendto_when_deferred(self):
         sock = dialed()
         self.assertFails(errno.EISCONN, sock.sendto, TO_SECOND, MSG_FASTOPEN, DIALED)
+        sock.send(TO_SECOND)
+        self.assertServed(sock, "srv2")
+
+
+class OtherSocketTests(MeshTest):
+    """What is not deferred, or ends by itself."""
+
+    def test_mptcp(self):
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)
+        except OSError as error:
+            self.skipTest(f"no MPTCP in this kernel: {error}")
+        before = counter("deferred")
+        sock.connect(DIALED)
+        sock.send(TO_SECOND)
+        self.assertServed(sock, "srv1")
+        self.assertEqual(self.program.answers()["deferred"], -errno.EOPNOTSUPP)
+        self.assertEqual(counter("deferred"), before)
+
+    def test_datagrams(self):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # There may be no route to what was dialed.
+        sock.connect_ex(DIALED)
+        answers = self.program.answers()
+        self.assertEqual((answers["other"], answers["connect"]), (1, 0))
+
+    def test_repair_mode(self):
+        sock = client()
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        sock.connect_ex(DIALED)
+        self.assertEqual(self.program.answers()["deferred"], -errno.EBUSY)
+        sock.close()
+        sock = dialed()
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        # It is established at once, and its queues are the caller's business.
+        with self.assertRaises(OSError):
+            sock.send(TO_SECOND)
+        sock.close()
+        self.assertEqual(settled(), 0)
+
+    def test_killed_with_its_namespace(self):
+        before = counter("deferred")
+        code = (
+            "import os, signal, socket; socks = [socket.socket() for _ in range(9)];"
+            f"[sock.connect({DIALED}) for sock in socks]; socks[0].send(b'GET /');"
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        subprocess.run(["unshare", "-n", "python3", "-c", code], check=False)
+        self.assertEqual(counter("deferred") - before, 9)
+        self.assertEqual(settled(), 0)
+
+    def test_hidden_from_tables(self):
+        sock = dialed()
+        shown = subprocess.run(["ss", "-tainH"], capture_output=True, check=True).stdout.decode()
+        self.assertNotIn("10.99.0.1:80", shown)
         sock.send(TO_SECOND)
         self.assertServed(sock, "srv2")
 
