@@ -1,5 +1,5 @@
-/// Clusters become services without addresses, and their endpoints the workloads of these: so L4 keeps them in
-/// the maps like any other service port.
+/// Clusters become services without addresses, and their endpoints the workloads of these: so L4 keeps them
+/// in the maps like any other service port.
 internal import KmeshKit
 
 struct ClusterLowering: Sendable {

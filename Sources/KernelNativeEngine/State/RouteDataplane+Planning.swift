@@ -49,8 +49,8 @@ extension RouteDataplane {
             }
             unfit[.routes(key)] =
                 unfit[.routes(key)]
-                ?? "leads to Service \(name), which has a waypoint: such requests are refused, for the kernel "
-                + "would go around it; annotate \(name) with kmesh.net/l7: kernel where it may"
+                ?? "leads to Service \(name), which has a waypoint: such requests are refused, for the "
+                + "kernel would go around it; annotate \(name) with kmesh.net/l7: kernel where it may"
         }
     }
 
