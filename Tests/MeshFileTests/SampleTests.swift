@@ -25,7 +25,8 @@ import Testing
             return routes
         }
         let all = try #require(routes.first?.virtualHosts.first?.routes)
-        #expect(routes.count == 1 && all.map(\.name) == ["next", "jason", "split"].map { "default/reviews/\($0)" })
+        #expect(routes.count == 1)
+        #expect(all.map(\.name) == ["next", "jason", "split"].map { "default/reviews/\($0)" })
         #expect(all[0].match.path == .prefix("/next"))
         #expect(all[1].match.headers == [NamedMatch(name: "end-user", value: .exact("jason"))])
         guard case .forward(let split) = all[2].action else { throw Unexpected(what: "\(all[2].action)") }
