@@ -5,6 +5,7 @@
  */
 #include <linux/fs.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/splice.h>
 
 #include "kmesh.h"
@@ -13,6 +14,8 @@
  * So long close() waits at most, and shutdown() of a socket that does not wait otherwise, to send the rest.
  */
 #define KMESH_CLOSE_WAIT (2 * HZ)
+/* For each socket of a task that exits: it may have many. */
+#define KMESH_EXIT_WAIT (HZ / 5)
 
 /* Somebody wants to read before a word was written. With the lock held, or its spinlock. */
 static void kmesh_want_read(struct sock *sk)
@@ -186,7 +189,7 @@ static int kmesh_release(struct socket *sock)
 	defer = kmesh_get(sk);
 	/* Who does not linger throws away what was not sent. */
 	if (defer && kmesh_has_rest(defer) && (!sock_flag(sk, SOCK_LINGER) || sk->sk_lingertime))
-		kmesh_finish(sk, defer, KMESH_CLOSE_WAIT);
+		kmesh_finish(sk, defer, current->flags & PF_EXITING ? KMESH_EXIT_WAIT : KMESH_CLOSE_WAIT);
 	release_sock(sk);
 	error = ops->release(sock);
 	kmesh_leave();
