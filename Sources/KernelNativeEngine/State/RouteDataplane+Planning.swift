@@ -105,8 +105,8 @@ extension RouteDataplane {
         }
         guard round.wanted.count < maps.listeners.capacity else {
             unfit[owner] =
-                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): give "
-                + "the map more capacity, or remove listeners"
+                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): raise "
+                + "--max-listeners, or remove listeners"
             units.discard(listener.root)
             keep(plan.key, owner, &round)
             return false
