@@ -130,7 +130,8 @@ static void name(struct connection *connection)
 		snprintf(connection->name, sizeof(connection->name), "%s:%u", text, ntohs(address.sin6_port));
 	} else {
 		inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof(text));
-		snprintf(connection->name, sizeof(connection->name), "[%s]:%u", text, ntohs(address.sin6_port));
+		snprintf(connection->name, sizeof(connection->name), "[%s]:%u", text,
+			 ntohs(address.sin6_port));
 	}
 }
 
