@@ -15,8 +15,6 @@ import socket
 import struct
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("KMESH_BIN") or ROOT / ".build" / "release")
@@ -25,7 +23,7 @@ PROGRAMS = pathlib.Path(os.environ["KMESH_PROGRAMS"])
 
 CLIENT, OTHER, SERVER = "kmg-client", "kmg-other", "kmg-server"
 CLIENT_ADDRESS, OTHER_ADDRESS = "10.8.0.1", "10.8.1.1"
-PORT, GREETING_PORT, CLOSED_PORT, UDP_PORT = 8080, 7000, 9, 5353
+PORT, GREETING_PORT, CLOSED_PORT, UDP_PORT, WAYPOINT_PORT = 8080, 7000, 9, 5353, 15019
 
 DIRECTORY = pathlib.Path("/run/kmesh-guest")
 BPFFS = DIRECTORY / "bpf"
@@ -90,7 +88,6 @@ class Node:
 
     def __init__(self):
         self._undo = []
-        self.daemon = None
         atexit.register(self.close)
         DIRECTORY.mkdir()
         self._undo.append(lambda: shutil.rmtree(DIRECTORY))
@@ -101,7 +98,7 @@ class Node:
             (CGROUP / name).mkdir()
         self._undo.append(self._remove_cgroups)
         self._make_network()
-        self._start(SERVER, PROGRAMS / "server", PORT, 80)
+        self._start(SERVER, PROGRAMS / "server", PORT, WAYPOINT_PORT)
         self._start(SERVER, PROGRAMS / "server", "-g", GREETING_PORT)
         # Where the endpoints of Kmesh's own configurations are.
         self._start(CLIENT, PROGRAMS / "server", 51756, 57388)
@@ -147,8 +144,8 @@ class Node:
         self._undo.append(lambda: (program.kill(), program.wait()))
 
     def close(self):
-        if self.daemon:
-            self.daemon.remove()
+        if Daemon.current:
+            self._undo.append(Daemon.current.remove)
         while self._undo:
             action = self._undo.pop()
             try:
@@ -160,11 +157,15 @@ class Node:
 class Daemon:
     """A daemon, and everything that it leaves in the kernel."""
 
+    # The one that runs, and what it was started with.
+    current = key = None
+
     def __init__(self, *arguments, mode="kernel-native", module=MODULE, source=None, enrolled=(CLIENT, OTHER)):
         """`module` None: the daemon does not load it. `source` is the flag and the file of the configuration."""
         self._arguments, self.mode, self.module, self.source = list(arguments), mode, module, source
         self.process = None
         self._enrolled = enrolled
+        Daemon.current = self
         self.start()
         self.enroll()
 
@@ -177,11 +178,11 @@ class Daemon:
             words += ["--load-module", self.module or "off"]
         return words + self._arguments
 
-    def start(self):
+    def start(self, *arguments):
         """Also again, after an end. Returns when a configuration that it has read itself is in force."""
         with open(LOG, "ab") as log:
             self.process = start(
-                "node", *self.words, group="plain", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                "node", *self.words, *arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         began = time.monotonic()
         wait(self._is_configured, "the daemon's first configuration")
         print(f"[{self.mode} is in force after {time.monotonic() - began:.1f} s]", flush=True)
@@ -223,9 +224,6 @@ class Daemon:
     def reasons(self):
         return {reason["name"]: reason["count"] for reason in self.ask("dump", sections=["reasons"])["dump"]["reasons"]}
 
-    def differences(self):
-        return self.ask("verify")
-
     def ready(self):
         """The status and text of /debug/ready."""
         words = ["curl", "-s", "-w", "\n%{http_code}", f"http://127.0.0.1:{STATUS_PORT}/debug/ready"]
@@ -257,6 +255,7 @@ class Daemon:
 
     def remove(self):
         """Ends it, and takes away what it left."""
+        Daemon.current = Daemon.key = None
         if self.process and self.process.poll() is None:
             self.kill(signal.SIGTERM)
         return uninstall()
@@ -265,9 +264,7 @@ class Daemon:
 def uninstall():
     said = command("nsenter", "--net=/proc/1/ns/net", BINARIES / "kmesh-daemon", "uninstall",
                    "--bpf-fs-path", BPFFS, "--state-dir", STATE)
-    if MODULE_FOLDER.exists():
-        wait(lambda: not subprocess.run(["rmmod", "kmesh"], capture_output=True, check=False).returncode,
-             "the module unloaded", 20, 0.1)
+    wait(lambda: not MODULE_FOLDER.exists(), "the module unloaded", 20, 0.1)
     return said
 
 
