@@ -21,8 +21,9 @@ import Testing
             return
         }
         #expect(service.addresses.isEmpty && service.policy == .roundRobin && service.maxConnections == 7)
-        #expect(ClusterLowering.cluster(service.key) == "outbound|80||a")
-        #expect(ClusterLowering.cluster(ServiceKey(namespace: "default", hostname: "a")) == nil)
+        #expect(service.key.cluster == "outbound|80||a")
+        #expect("\(service.key)" == "cluster outbound|80||a")
+        #expect(ServiceKey(namespace: "default", hostname: "a").cluster == nil)
         let workloads = lowered.compactMap { change -> Workload? in
             guard case .upsert(.workload(let workload)) = change else { return nil }
             return workload
@@ -43,7 +44,7 @@ import Testing
         #expect(
             removed == [
                 .remove(.workload(uid: "Cluster/a/10.0.0.2:8080")),
-                .remove(.service(ClusterLowering.key("a"))),
+                .remove(.service(ServiceKey(cluster: "a"))),
             ])
         #expect(lowering.lower([.remove(.cluster("never"))]).count == 1)
         #expect(lowering.all.isEmpty)
