@@ -32,6 +32,7 @@ sim: deps ## Run the simulation, with a seed of its own or SEED=
 fuzz-smoke: deps ## Fuzz what reads bytes from the network, for seconds; KMESH_FUZZ_ITERATIONS= for longer
 	swift build --build-tests
 	KMESH_FUZZ_ITERATIONS=$${KMESH_FUZZ_ITERATIONS:-400000} scripts/test 'WaypointProxyTests.Fuzz|BPFTests.AuthorizationFuzz'
+	kmod/tests/requests 20
 
 fmt: ## Format the Swift and C sources
 	@scripts/install-deps lint
