@@ -27,7 +27,10 @@ PORT, GREETING_PORT, CLOSED_PORT, UDP_PORT, WAYPOINT_PORT = 8080, 7000, 9, 5353,
 
 DIRECTORY = pathlib.Path("/run/kmesh-guest")
 BPFFS = DIRECTORY / "bpf"
-CGROUP = pathlib.Path("/sys/fs/cgroup/kmesh-guest")
+# Of version 2, beside older hierarchies or alone.
+CGROUPS = next(path for path in map(pathlib.Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"))
+               if (path / "cgroup.controllers").exists())
+CGROUP = CGROUPS / "kmesh-guest"
 SOCKET = DIRECTORY / "kmesh.sock"
 STATE = DIRECTORY / "state"
 LOG = DIRECTORY / "daemon.log"
@@ -110,7 +113,7 @@ class Node:
 
     @staticmethod
     def _remove_cgroups():
-        pathlib.Path("/sys/fs/cgroup/cgroup.procs").write_text("0")
+        (CGROUPS / "cgroup.procs").write_text("0")
         for name in ("plain", "pods", ""):
             wait(lambda path=CGROUP / name: not (path / "cgroup.procs").read_text(), "an empty cgroup", 10)
             (CGROUP / name).rmdir()
