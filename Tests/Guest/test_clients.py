@@ -29,9 +29,13 @@ def run(*words, seconds=60):
     return done.stdout
 
 
+# A guest may take longer than 300 ms to come from the registration of a reader to its first bytes.
+PATIENT = {"kmesh.net/http-read-timeout": "5s", "kmesh.net/http-idle-timeout": "8s"}
+
+
 class ClientTest(MeshFileTest):
     mesh = [
-        service(1, "v1", [1]), service(2, "v2", [2]), service(20, "web", [4]),
+        service(1, "v1", [1]), service(2, "v2", [2]), service(20, "web", [4], annotations=PATIENT),
         route("web", rule("v2", headers=[{"name": "x-version", "value": "v2"}]), rule("v1")),
     ]
 
