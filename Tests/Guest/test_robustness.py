@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-"""What clients see while the daemon ends, starts and changes its configuration: nothing."""
+"""What clients see of a daemon that ends, starts and changes its configuration: nothing."""
 
 import contextlib
 import signal
@@ -23,8 +23,6 @@ def to(name):
 
 class RobustnessTests(MeshFileTest):
     mesh = to("v2")
-    # Its daemon ends.
-    is_alone = True
 
     def test_a_restarts_under_load(self):
         with Load(vip(20), threads=2) as made, Load(vip(5), threads=1) as plain:
@@ -80,17 +78,3 @@ class RobustnessTests(MeshFileTest):
         print(f"{made.total} requests; a change is in force after {statistics.median(taken):.0f} ms "
               f"(at most {max(taken):.0f}), of which maps {statistics.median(written):.1f} ms "
               f"(at most {max(written):.1f})", end=" ", flush=True)
-
-    def test_c_uninstall(self):
-        self.assertTrue(node.MODULE_FOLDER.exists())
-        self.assertTrue(node.pins())
-        self.daemon.kill(signal.SIGTERM)
-        self.assertTrue(node.MODULE_FOLDER.exists())
-        self.assertEqual(ask(vip(20)), V2)
-        with connect(vip(20)) as sock:
-            self.assertEqual(self.daemon.remove(), "removed\n")
-            # Its request is nobody's now: to the service itself.
-            sock.sendall(request())
-            self.assertEqual(answers(sock), [OWN])
-        self.assertEqual(node.pins(), [])
-        self.assertFalse(node.MODULE_FOLDER.exists())
