@@ -1,5 +1,5 @@
-# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test), BENCH=1 (deps),
-# KERNEL (kmod, vm), CMD (vm).
+# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test, guest-test), BENCH=1 (deps),
+# KERNEL (kmod, vm, guest-test), CMD (vm).
 
 SUITE ?= l4
 SEED ?=
@@ -8,7 +8,7 @@ KERNEL ?= bookworm-backports
 export CMD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package vm clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package vm guest-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,11 @@ kmod-package: ## Pack the kernel module's sources for DKMS
 vm: ## Run CMD= in a guest with the kernel of the Debian suite KERNEL= (root)
 	@scripts/install-deps guest
 	@scripts/vm.sh --kernel $(KERNEL) "$$CMD"
+
+guest-test: ## Test the kernel-native engine in a guest with the kernel of KERNEL=, or what matches FILTER= (root)
+	@scripts/install-deps build kmod guest
+	swift build -c release
+	@scripts/test-guest --kernel $(KERNEL) $(FILTER)
 
 clean: ## Remove all build output
 	rm -rf .build

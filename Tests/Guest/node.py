@@ -27,7 +27,10 @@ PORT, GREETING_PORT, CLOSED_PORT, UDP_PORT, WAYPOINT_PORT = 8080, 7000, 9, 5353,
 
 DIRECTORY = pathlib.Path("/run/kmesh-guest")
 BPFFS = DIRECTORY / "bpf"
-CGROUP = pathlib.Path("/sys/fs/cgroup/kmesh-guest")
+# Of version 2, beside older hierarchies or alone.
+CGROUPS = next(path for path in map(pathlib.Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"))
+               if (path / "cgroup.controllers").exists())
+CGROUP = CGROUPS / "kmesh-guest"
 SOCKET = DIRECTORY / "kmesh.sock"
 STATE = DIRECTORY / "state"
 LOG = DIRECTORY / "daemon.log"
@@ -53,22 +56,27 @@ def _end_with_parent():
 
 
 def start(namespace, *words, group="plain", **options):
-    """Starts a program in a namespace, and in a cgroup of the tests' own."""
+    """Starts a program in a namespace, or the `node`, and in a cgroup of the tests' own."""
 
     def prepare():
         _end_with_parent()
-        if namespace:
-            enter(namespace)
+        enter(namespace)
         (CGROUP / group / "cgroup.procs").write_text("0")
 
     return subprocess.Popen([str(word) for word in words], preexec_fn=prepare, **options)
 
 
+# The namespace that the tests were started in, which is the node's.
+NODE_NAMESPACE = os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
 def enter(namespace):
-    with open(f"/run/netns/{namespace}" if namespace != "node" else "/proc/1/ns/net", "rb") as file:
-        clone_newnet = 0x40000000
-        if libc.setns(file.fileno(), clone_newnet):
-            raise OSError(ctypes.get_errno(), "setns")
+    clone_newnet = 0x40000000
+    file = NODE_NAMESPACE if namespace == "node" else os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    if libc.setns(file, clone_newnet):
+        raise OSError(ctypes.get_errno(), "setns")
+    if file != NODE_NAMESPACE:
+        os.close(file)
 
 
 def wait(condition, what, seconds=PATIENCE_S, pause=0.02):
@@ -110,7 +118,7 @@ class Node:
 
     @staticmethod
     def _remove_cgroups():
-        pathlib.Path("/sys/fs/cgroup/cgroup.procs").write_text("0")
+        (CGROUPS / "cgroup.procs").write_text("0")
         for name in ("plain", "pods", ""):
             wait(lambda path=CGROUP / name: not (path / "cgroup.procs").read_text(), "an empty cgroup", 10)
             (CGROUP / name).rmdir()
@@ -262,8 +270,10 @@ class Daemon:
 
 
 def uninstall():
-    said = command("nsenter", "--net=/proc/1/ns/net", BINARIES / "kmesh-daemon", "uninstall",
-                   "--bpf-fs-path", BPFFS, "--state-dir", STATE)
+    program = start("node", BINARIES / "kmesh-daemon", "uninstall", "--bpf-fs-path", BPFFS, "--state-dir", STATE,
+                    stdout=subprocess.PIPE, text=True)
+    said = program.communicate(timeout=PATIENCE_S)[0]
+    assert program.returncode == 0, said
     wait(lambda: not MODULE_FOLDER.exists(), "the module unloaded", 20, 0.1)
     return said
 

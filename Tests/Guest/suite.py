@@ -7,7 +7,8 @@ import unittest
 
 import node
 
-MODULES = ["test_mesh", "test_clients", "test_static", "test_balancing", "test_robustness", "test_fallback", "test_modes"]
+MODULES = ["test_mesh", "test_clients", "test_robustness", "test_modes", "test_static", "test_balancing",
+           "test_fallback"]
 
 
 class Result(unittest.TextTestResult):

@@ -5,7 +5,7 @@ import contextlib
 import time
 
 import envoy
-from clients import answers, ask, connect, counts, load, refusal, request
+from clients import answers, ask, connect, load, refusal, request
 from envoy import chain, cluster, endpoint, host, http, listener, route
 from mesh import at
 from node import CLOSED_PORT, counter

@@ -15,7 +15,8 @@ WAYPOINT = [
             labels={"gateway.networking.k8s.io/gateway-name": "waypoint"}),
     {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
      "metadata": {"name": "waypoint", "namespace": NAMESPACE}, "spec": {
-         "gatewayClassName": "kmesh-waypoint", "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]}},
+         "gatewayClassName": "kmesh-waypoint",
+         "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]}},
 ]
 LED = {"istio.io/use-waypoint": "waypoint"}
 
@@ -53,18 +54,21 @@ class FallbackTest(MeshFileTest):
 class RefusingTests(FallbackTest):
     arguments = ("--l7-fallback=refuse", "--waypoint-metadata=option")
 
-    def test_refused_until_the_module_comes(self):
+    def test_a_refused(self):
         self.assertWithoutModule()
         with self.counted("no_http", 4):
             for address in (vip(20), vip6(20), vip(22), vip6(22)):
                 self.assertEqual(refusal(address), "ECONNREFUSED")
+
+    def test_b_the_module_comes(self):
         pid = self.daemon.process.pid
+        self.assertEqual(refusal(vip(20)), "ECONNREFUSED")
         node.command("insmod", node.MODULE)
         began = time.monotonic()
         node.wait(lambda: refusal(vip(20)) == V1, "requests routed", 60, 0.1)
         print(f"after {time.monotonic() - began:.1f} s", end=" ", flush=True)
         self.assertEqual(self.daemon.status()["pid"], pid)
-        self.assertEqual(self.daemon.ready(), (200, "ready"))
+        self.assertEqual(self.daemon.ready(), (200, "ready\n"))
         with self.counted("routed", 20), self.counted("no_http", 0):
             self.assertEqual(counts(10, vip(20)), {V1: 10})
             self.assertEqual(counts(5, vip6(20)), {pod6(1): 5})

@@ -6,7 +6,7 @@ import time
 
 from clients import answers, ask, connect, counts, load, refusal, request
 from mesh import at, backend, path, pod, pod6, route, rule, service, text, vip, vip6
-from node import GREETING_PORT, PORT, UDP_PORT, counter
+from node import GREETING_PORT, UDP_PORT, counter
 from testing import MeshFileTest
 
 V1, V2, V3, OWN = pod(1), pod(2), pod(3), pod(4)
@@ -34,6 +34,12 @@ SERVICES = [
     service(13, "half", [4]), route("half", rule(backend("v1", 3), backend("ghost", 1))),
     service(14, "default", [4]), route("default", rule("v1", **header("x-version", "v1")), rule("v2")),
     service(15, "greeting", [4], target=GREETING_PORT), route("greeting", rule("v1")),
+    service(17, "turns", [5, 6], annotations={"kmesh.net/load-balancing": "round-robin"}),
+    service(18, "to-turns", [4]), route("to-turns", rule("turns")),
+    service(19, "to-itself", [5, 6], annotations={"kmesh.net/load-balancing": "round-robin"}),
+    route("to-itself", rule("to-itself")),
+    service(30, "limited", [5], annotations={"kmesh.net/max-connections": "2"}),
+    service(31, "to-limited", [4]), route("to-limited", rule("limited")),
     service(16, "empty", []), route("empty", rule("v1", path=path("/v1")), rule("empty")),
 ]
 
@@ -144,6 +150,30 @@ class MeshTests(MeshFileTest):
             with self.subTest(data=data), self.counted("routed", 0):
                 self.assertEqual(ask(vip(14), data), OWN)
                 self.assertEqual(ask(vip6(14), data), pod6(4))
+
+    def test_turns(self):
+        for number in (17, 18, 19):
+            with self.subTest(number=number):
+                self.assertEqual(counts(20, vip(number)), {pod(5): 10, pod(6): 10})
+
+    def test_turns_are_kept_beside_other_streams(self):
+        found = []
+        for _ in range(20):
+            found.append(ask(vip(19)))
+            self.assertIn(ask(vip(19), b"1\n"), (pod(5), pod(6)))
+        self.assertEqual([found.count(pod(5)), found.count(pod(6))], [10, 10])
+
+    def test_limit_of_connections(self):
+        # Those that dial the service and those that a route leads there are counted together.
+        with connect(vip(30)) as first, connect(vip(31)) as second:
+            for sock in (first, second):
+                sock.sendall(request(closes=False))
+                self.assertEqual(answers(sock), [pod(5)])
+            with self.counted("max_connections", 2):
+                self.assertEqual(refusal(vip(30)), "ECONNREFUSED")
+                self.assertEqual(refusal(vip(31)), "ECONNREFUSED")
+            second.close()
+            self.assertEqual(ask(vip(30)), pod(5))
 
     def test_default_without_endpoints(self):
         self.assertEqual(ask(vip(16), target="/v1"), V1)

@@ -4,7 +4,6 @@
 import pathlib
 import subprocess
 
-import envoy
 import node
 from clients import ask, connect, answers, counts, load, refusal, request
 from envoy import chain, cluster, host, http, listener, route, tcp

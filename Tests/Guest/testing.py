@@ -20,14 +20,16 @@ class DaemonTest(unittest.TestCase):
     # What the daemon is started with.
     arguments = ()
     options = {}
+    # Nobody after it can use its daemon.
     is_alone = False
 
     @classmethod
     def setUpClass(cls):
         """A daemon takes long to start, so one that runs with the same flags is given the class's file."""
         key = (cls.flag, tuple(cls.arguments), tuple(cls.options.items()))
-        if not cls.is_alone and node.Daemon.key == key and node.Daemon.current:
+        if node.Daemon.key == key and node.Daemon.current:
             cls.daemon = node.Daemon.current
+            node.Daemon.key = None if cls.is_alone else key
             if cls.file.read_text() != cls.content():
                 cls.daemon.apply(cls.file, cls.content())
             return
