@@ -1,14 +1,15 @@
 # One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test, guest-test), BENCH=1 (deps),
-# KERNEL (kmod, vm, guest-test), CMD (vm).
+# KERNEL (kmod, kmod-test, vm, guest-test), FUZZ (kmod-test), CMD (vm).
 
 SUITE ?= l4
 SEED ?=
 FILTER ?=
 KERNEL ?= bookworm-backports
+FUZZ ?=
 export CMD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package vm guest-test clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package kmod-test vm guest-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +73,10 @@ kmod-package: ## Pack the kernel module's sources for DKMS
 vm: ## Run CMD= in a guest with the kernel of the Debian suite KERNEL= (root)
 	@scripts/install-deps guest
 	@scripts/vm.sh --kernel $(KERNEL) "$$CMD"
+
+kmod-test: ## Test the kernel module in a guest; FUZZ= seconds of races (root)
+	@scripts/install-deps build kmod guest
+	@scripts/test-kmod --kernel $(KERNEL) $(FUZZ)
 
 guest-test: ## Test the kernel-native engine in a guest with the kernel of KERNEL=, or what matches FILTER= (root)
 	@scripts/install-deps build kmod guest
