@@ -38,6 +38,7 @@ extension SteeringEngine {
         }
         guard let fresh else { return }
         layer?.adapt(to: fresh)
+        log.notice("the programs were loaded anew")
         for note in fresh.notes { log.warning("\(note)") }
     }
 }
