@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """Envoy's listeners, routes and clusters from a file: how requests are matched."""
 
-import pathlib
 import subprocess
 
 import node
@@ -11,7 +10,7 @@ from mesh import at
 from node import OTHER, counter
 from testing import StaticTest
 
-FIXTURES = pathlib.Path(__file__).with_name("fixtures")
+FIXTURES = node.ROOT / "Tests" / "Fixtures" / "envoy"
 DIALED = "10.40.0.1"
 NAMES = [f"c{number}" for number in range(10)]
 
