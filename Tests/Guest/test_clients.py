@@ -29,7 +29,7 @@ def run(*words, seconds=60):
     return done.stdout
 
 
-# A guest may take longer than 300 ms to come from the registration of a reader to its first bytes.
+# A guest may take longer than 1 s to come from the registration of a reader to its first bytes.
 PATIENT = {"kmesh.net/http-read-timeout": "5s", "kmesh.net/http-idle-timeout": "8s"}
 
 
