@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 from mesh import (
@@ -273,10 +274,21 @@ class OtherSocketTests(MeshTest):
 
 
 class ProgramGoneTests(MeshTest):
+    def wait_until_gone(self):
+        """The kernel detaches a while after the last name of a link is gone."""
+        for _ in range(100):
+            self.program.ask()
+            client(waits=False).connect_ex(DIALED)
+            if not self.program.answers()["connect"]:
+                return
+            time.sleep(0.02)
+        self.fail("the program is still there")
+
     def test_default_when_programs_are_gone(self):
         sock, other = dialed(), dialed()
         os.unlink(os.path.join(PINS, "test_connect4"))
         try:
+            self.wait_until_gone()
             sock.send(TO_SECOND)
             self.assertServed(sock, "srv1")
             other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 2, 0))
