@@ -285,6 +285,7 @@ class ProgramGoneTests(MeshTest):
         self.fail("the program is still there")
 
     def test_default_when_programs_are_gone(self):
+        self.program.configure(idle=800)
         sock, other = dialed(), dialed()
         os.unlink(os.path.join(PINS, "test_connect4"))
         try:
