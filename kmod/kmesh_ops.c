@@ -25,7 +25,9 @@ static void kmesh_want_read(struct sock *sk)
 	if (!defer || defer->state != KMESH_DEFERRED || defer->wants_read || defer->accepted)
 		return;
 	defer->wants_read = true;
-	kmesh_start_timer(defer, defer->read_ms);
+	/* The other timer may end sooner. */
+	if (!defer->has_timer || time_after(defer->ends, jiffies + msecs_to_jiffies(defer->read_ms)))
+		kmesh_start_timer(defer, defer->read_ms);
 }
 
 static int kmesh_recvmsg(struct socket *sock, struct msghdr *message, size_t size, int flags)
