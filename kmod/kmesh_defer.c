@@ -88,6 +88,9 @@ static void kmesh_unhook(struct sock *sk, struct kmesh_defer *defer)
 		WRITE_ONCE(sock->ops, family->ops);
 	if (sk->sk_state_change == kmesh_state_change)
 		WRITE_ONCE(sk->sk_state_change, defer->state_change);
+	else if (defer->state_change)
+		/* Somebody else (KCM, SMC, NBD) has put ours aside, and will put it back: never unload it. */
+		__module_get(THIS_MODULE);
 	if (defer->state == KMESH_DEFERRED) {
 		inet_clear_bit(DEFER_CONNECT, sk);
 		kfree(tcp_sk(sk)->fastopen_req);
