@@ -10,8 +10,6 @@
 
 #include "kmesh.h"
 
-/* Further endpoints for one request. */
-
 /* Programs have the type of the interface; the kernel passes its own. */
 static struct sock *kmesh_sock(struct bpf_sock_addr *ctx)
 {

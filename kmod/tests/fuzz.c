@@ -109,7 +109,7 @@ static void look(unsigned int *seed, int fd)
 	socklen_t size = sizeof(address);
 	int value;
 
-	switch (rand_r(seed) % 6) {
+	switch (rand_r(seed) % 7) {
 	case 0:
 		getpeername(fd, (void *)&address, &size);
 		break;
@@ -127,6 +127,9 @@ static void look(unsigned int *seed, int fd)
 	case 4:
 		ioctl(fd, FIONREAD, &value);
 		ioctl(fd, TIOCOUTQ, &value);
+		break;
+	case 5:
+		getsockopt(fd, IPPROTO_TCP, TCP_ULP, bytes, &size);
 		break;
 	default:
 		recv(fd, bytes, sizeof(bytes),

@@ -176,6 +176,11 @@ class ServerFirstTests(MeshTest):
         sock.send(TO_FIRST)
         self.assertServed(sock, "srv3", "srv3")
 
+    def test_reader_does_not_outlast_the_idle_timer(self):
+        self.program.configure(default=GREETING, read=4000, idle=400)
+        sock = dialed()
+        self.measure(lambda: sock.recv(99), 0.3, 3)
+
     def test_shutdown(self):
         sock = dialed()
         sock.shutdown(socket.SHUT_WR)

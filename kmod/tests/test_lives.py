@@ -28,6 +28,29 @@ class EndTests(MeshTest):
         sock.close()
         self.assertEqual(settled(), 0)
 
+    def test_close_by_a_kernel_thread(self):
+        """Sockets that are in flight among each other: who closes them does so for everybody, and does not wait."""
+        full = socket.socket()
+        full.bind((FIRST[0], 0))
+        full.listen(0)
+        fillers = [client(waits=False) for _ in range(3)]
+        for filler in fillers:
+            filler.connect_ex(full.getsockname())
+        self.program.configure(default=full.getsockname(), idle=60000)
+        left = [dialed() for _ in range(5)]
+        for sock in left:
+            sock.send(b"GET /")
+        pair = socket.socketpair()
+        socket.send_fds(pair[0], [b"x"], [sock.fileno() for sock in (*left, *pair)])
+        start = time.monotonic()
+        # The last one makes the kernel look for such.
+        for sock in (*left, *pair, *socket.socketpair()):
+            sock.close()
+        self.assertEqual(settled(seconds=20), 0)
+        self.assertLess(time.monotonic() - start, 5)
+        for sock in (full, *fillers):
+            sock.close()
+
     def test_shutdown_and_again(self):
         sock = dialed()
         sock.shutdown(socket.SHUT_RDWR)
