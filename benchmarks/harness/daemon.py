@@ -23,11 +23,12 @@ def require():
 
 
 class Daemon:
-    def __init__(self, place, network, name, mesh, *arguments, program=None, output=None, has_metrics=False):
+    def __init__(self, place, network, name, mesh, *arguments, program=None, output=None, has_metrics=False,
+                 mode="dual-engine", source="--mesh-file"):
         """`program` is one of another build; `output` takes what it writes to its standard output. Only one
-        daemon of a run can have metrics at the port for them."""
+        daemon of a run can have metrics at the port for them. `source` is the flag that `mesh` belongs to."""
         require()
-        self._place, self._network, self._name = place, network, name
+        self._place, self._network, self._name, self._mode = place, network, name, mode
         self.log = f"daemon-{name}.log"
         self._cgroup = place.make_cgroup(name)
         self.client_cgroup = self._cgroup / "client"
@@ -36,7 +37,7 @@ class Daemon:
         self._socket = place.directory / f"{name}.sock"
         self._state = place.directory / f"state-{name}"
         self._words = [
-            "--mode", "dual-engine", "--mesh-file", mesh,
+            "--mode", mode, source, mesh,
             "--bpf-fs-path", self._bpffs, "--cgroup2-path", self._cgroup, "--admin-socket", self._socket,
             "--state-dir", self._state, "--node-name", "bench", *arguments,
         ]
@@ -115,7 +116,7 @@ class Daemon:
 
     @property
     def pins(self):
-        found = sorted(self._bpffs.glob("kmesh/dual-engine*/link_connect4"))
+        found = sorted(self._bpffs.glob(f"kmesh/{self._mode}*/link_connect4"))
         if not found:
             said = tail(self._place, self.log)
             raise CannotMeasure(f"the daemon {self._name} has pinned no connect4: {said}")

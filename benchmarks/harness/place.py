@@ -9,7 +9,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build" / "bench"
-RELEASE = ROOT / ".build" / "release"
+# KMESH_BENCH_BUILD=debug is for work on the benchmarks, and on what runs in the kernel.
+RELEASE = ROOT / ".build" / os.environ.get("KMESH_BENCH_BUILD", "release")
 CGROUPS = pathlib.Path("/sys/fs/cgroup/unified")
 PREFIX = "kmesh-bench-"
 NAMESPACE_PREFIX = "kmb"
