@@ -209,6 +209,9 @@ static __always_inline int kmesh_native_connect(struct bpf_sock_addr *ctx, bool 
 	struct bpf_sock *sk = ctx->sk;
 	int reason = kmesh_native_decide(ctx, sk, dialed, &verdict, steps);
 
+	/* A second run: the default that was chosen in the first goes on, and is counted already. */
+	if (reason == KMESH_REASON_MISSED_STEP || reason == KMESH_REASON_NO_PEER_STORAGE)
+		return kmesh_conclude(&verdict, reason);
 	return kmesh_native_steer(ctx, is_v4, sk, dialed, &verdict, reason);
 }
 
