@@ -1,14 +1,15 @@
-# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test), BENCH=1 (deps),
-# KERNEL (kmod, vm), CMD (vm).
+# One command per need; `make` lists them. Variables: SEED (sim), SUITE (bench), FILTER (test, guest-test), BENCH=1 (deps),
+# KERNEL (kmod, kmod-test, vm, guest-test), FUZZ (kmod-test), CMD (vm).
 
 SUITE ?= l4
 SEED ?=
 FILTER ?=
 KERNEL ?= bookworm-backports
+FUZZ ?=
 export CMD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package vm clean
+.PHONY: help deps build release test sim fuzz-smoke fmt lint demo bench gate kmod kmod-package kmod-test vm guest-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,7 @@ sim: deps ## Run the simulation, with a seed of its own or SEED=
 fuzz-smoke: deps ## Fuzz what reads bytes from the network, for seconds; KMESH_FUZZ_ITERATIONS= for longer
 	swift build --build-tests
 	KMESH_FUZZ_ITERATIONS=$${KMESH_FUZZ_ITERATIONS:-400000} scripts/test 'WaypointProxyTests.Fuzz|BPFTests.AuthorizationFuzz'
+	kmod/tests/requests 20
 
 fmt: ## Format the Swift and C sources
 	@scripts/install-deps lint
@@ -41,10 +43,15 @@ lint: ## Check format and scripts; warnings are errors in every build anyway
 	@scripts/install-deps lint
 	@scripts/lint
 
-demo: release ## Show a mesh of real programs on this machine (root)
+demo: release ## Show a mesh of real programs on this machine (root); MODE=kernel-native: HTTP routed in the kernel
+ifeq ($(MODE),kernel-native)
+	@scripts/install-deps demo kmod guest
+	@scripts/demo-native
+else
 	@scripts/install-deps demo
 	@scripts/demo
 	@scripts/demo-waypoint
+endif
 
 bench: ## Measure SUITE= beside its peers (root)
 	@scripts/install-deps build bench
@@ -66,6 +73,15 @@ kmod-package: ## Pack the kernel module's sources for DKMS
 vm: ## Run CMD= in a guest with the kernel of the Debian suite KERNEL= (root)
 	@scripts/install-deps guest
 	@scripts/vm.sh --kernel $(KERNEL) "$$CMD"
+
+kmod-test: ## Test the kernel module in a guest; FUZZ= seconds of races (root)
+	@scripts/install-deps build kmod guest
+	@scripts/test-kmod --kernel $(KERNEL) $(FUZZ)
+
+guest-test: ## Test the kernel-native engine in a guest with the kernel of KERNEL=, or what matches FILTER= (root)
+	@scripts/install-deps build kmod guest
+	swift build -c release
+	@scripts/test-guest --kernel $(KERNEL) $(FILTER)
 
 clean: ## Remove all build output
 	rm -rf .build

@@ -74,9 +74,11 @@ int kmesh_resolve(struct sock *sk, struct kmesh_defer *defer, bool is_request)
 {
 	int error;
 
-	/* A socket that is hashed already would be hashed twice. */
-	if (WARN_ON_ONCE(sk->sk_state != TCP_SYN_SENT || !sk_unhashed(sk) ||
-			 !inet_test_bit(DEFER_CONNECT, sk)))
+	/*
+	 * A socket that is hashed already would be hashed twice. The bit and the request may be gone already: a
+	 * sendto(MSG_FASTOPEN) that has waited since before a disconnect takes them for its own when it gives up.
+	 */
+	if (WARN_ON_ONCE(sk->sk_state != TCP_SYN_SENT || !sk_unhashed(sk)))
 		return -EINVAL;
 	inet_clear_bit(DEFER_CONNECT, sk);
 	kfree(tcp_sk(sk)->fastopen_req);

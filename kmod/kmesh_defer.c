@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "kmesh.h"
 #define CREATE_TRACE_POINTS
@@ -87,6 +88,9 @@ static void kmesh_unhook(struct sock *sk, struct kmesh_defer *defer)
 		WRITE_ONCE(sock->ops, family->ops);
 	if (sk->sk_state_change == kmesh_state_change)
 		WRITE_ONCE(sk->sk_state_change, defer->state_change);
+	else if (defer->state_change)
+		/* Somebody else (KCM, SMC, NBD) has put ours aside, and will put it back: never unload it. */
+		__module_get(THIS_MODULE);
 	if (defer->state == KMESH_DEFERRED) {
 		inet_clear_bit(DEFER_CONNECT, sk);
 		kfree(tcp_sk(sk)->fastopen_req);
@@ -320,8 +324,46 @@ static int kmesh_disconnect(struct sock *sk, int flags)
 	return error;
 }
 
+/*
+ * The kernel looks at the slot twice, without the lock, and copies to user space in between: it would read a
+ * name at NULL when the slot is emptied meanwhile. Left is who went there before the slot was taken, and is
+ * there still; on x86 that call fails with EFAULT.
+ */
+static int kmesh_get_ulp(struct sock *sk, char __user *text, int __user *size)
+{
+	char name[TCP_ULP_NAME_MAX] = {};
+	int length;
+
+	if (get_user(length, size))
+		return -EFAULT;
+	if (length < 0)
+		return -EINVAL;
+	length = min_t(int, length, sizeof(name));
+	lock_sock(sk);
+	if (inet_csk(sk)->icsk_ulp_ops)
+		strscpy(name, inet_csk(sk)->icsk_ulp_ops->name, sizeof(name));
+	else
+		length = 0;
+	release_sock(sk);
+	return put_user(length, size) || copy_to_user(text, name, length) ? -EFAULT : 0;
+}
+
+static int kmesh_getsockopt(struct sock *sk, int level, int name, char __user *value, int __user *size)
+{
+	int error;
+
+	kmesh_enter();
+	if (level == SOL_TCP && name == TCP_ULP)
+		error = kmesh_get_ulp(sk, value, size);
+	else
+		error = kmesh_family(sk)->prot->getsockopt(sk, level, name, value, size);
+	kmesh_leave();
+	return error;
+}
+
 void kmesh_hook_prot(struct proto *prot)
 {
+	prot->getsockopt = kmesh_getsockopt;
 	prot->pre_connect = kmesh_pre_connect;
 	prot->connect = kmesh_connect;
 	prot->disconnect = kmesh_disconnect;

@@ -10,9 +10,6 @@
 
 #include "kmesh.h"
 
-/* Further endpoints for one request. */
-#define KMESH_RETRIES_MAX 5
-
 /* Programs have the type of the interface; the kernel passes its own. */
 static struct sock *kmesh_sock(struct bpf_sock_addr *ctx)
 {

@@ -5,6 +5,7 @@
  */
 #include <linux/fs.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/splice.h>
 
 #include "kmesh.h"
@@ -13,6 +14,16 @@
  * So long close() waits at most, and shutdown() of a socket that does not wait otherwise, to send the rest.
  */
 #define KMESH_CLOSE_WAIT (2 * HZ)
+/* For each socket of a task that exits: it may have many. */
+#define KMESH_EXIT_WAIT (HZ / 5)
+
+/* A kernel thread closes what others leave, for everybody: it does not wait. */
+static long kmesh_close_wait(void)
+{
+	if (current->flags & PF_KTHREAD)
+		return 0;
+	return current->flags & PF_EXITING ? KMESH_EXIT_WAIT : KMESH_CLOSE_WAIT;
+}
 
 /* Somebody wants to read before a word was written. With the lock held, or its spinlock. */
 static void kmesh_want_read(struct sock *sk)
@@ -22,7 +33,9 @@ static void kmesh_want_read(struct sock *sk)
 	if (!defer || defer->state != KMESH_DEFERRED || defer->wants_read || defer->accepted)
 		return;
 	defer->wants_read = true;
-	kmesh_start_timer(defer, defer->read_ms);
+	/* The other timer may end sooner. */
+	if (!defer->has_timer || time_after(defer->ends, jiffies + msecs_to_jiffies(defer->read_ms)))
+		kmesh_start_timer(defer, defer->read_ms);
 }
 
 static int kmesh_recvmsg(struct socket *sock, struct msghdr *message, size_t size, int flags)
@@ -186,7 +199,7 @@ static int kmesh_release(struct socket *sock)
 	defer = kmesh_get(sk);
 	/* Who does not linger throws away what was not sent. */
 	if (defer && kmesh_has_rest(defer) && (!sock_flag(sk, SOCK_LINGER) || sk->sk_lingertime))
-		kmesh_finish(sk, defer, KMESH_CLOSE_WAIT);
+		kmesh_finish(sk, defer, kmesh_close_wait());
 	release_sock(sk);
 	error = ops->release(sock);
 	kmesh_leave();

@@ -1,5 +1,5 @@
-/// Clusters become services without addresses, and their endpoints the workloads of these: so L4 keeps them in
-/// the maps like any other service port.
+/// Clusters become services without addresses, and their endpoints the workloads of these: so L4 keeps them
+/// in the maps like any other service port.
 internal import KmeshKit
 
 struct ClusterLowering: Sendable {
@@ -7,14 +7,6 @@ struct ClusterLowering: Sendable {
 
     /// A cluster has one port; which one is of no meaning.
     static let port: UInt16 = 1
-
-    /// No service of a mesh is in this namespace: its name is none that Kubernetes allows.
-    private static let namespace = "<cluster>"
-
-    static func key(_ name: String) -> ServiceKey { ServiceKey(namespace: namespace, hostname: name) }
-
-    /// What a service's name stands for; `nil`: a service.
-    static func cluster(_ key: ServiceKey) -> String? { key.namespace == namespace ? key.hostname : nil }
 
     var all: [Cluster] { Array(clusters.values) }
 
@@ -33,7 +25,7 @@ struct ClusterLowering: Sendable {
             case .remove(.cluster(let name)):
                 let before = uids(clusters.removeValue(forKey: name))
                 lowered += before.sorted().map { .remove(.workload(uid: $0)) }
-                lowered.append(.remove(.service(Self.key(name))))
+                lowered.append(.remove(.service(ServiceKey(cluster: name))))
             default: continue
             }
         }
@@ -42,7 +34,7 @@ struct ClusterLowering: Sendable {
 
     private func service(_ cluster: Cluster) -> Service {
         var service = Service(
-            key: Self.key(cluster.name), name: cluster.name, addresses: [],
+            key: ServiceKey(cluster: cluster.name), name: cluster.name, addresses: [],
             ports: [ServicePort(port: Self.port, transport: .tcp)], policy: cluster.policy)
         service.maxConnections = cluster.maxConnections
         return service
@@ -51,7 +43,7 @@ struct ClusterLowering: Sendable {
     private func workloads(_ cluster: Cluster) -> [Workload] {
         cluster.endpoints.map { endpoint in
             var membership = Membership(
-                service: Self.key(cluster.name),
+                service: ServiceKey(cluster: cluster.name),
                 ports: [PortMapping(servicePort: Self.port, transport: .tcp, targetPort: endpoint.port)],
                 health: endpoint.health)
             membership.priority = UInt8(clamping: endpoint.priority)

@@ -84,9 +84,7 @@ struct RoutingLayer: SteeringLayer {
     }
 
     func origin(of name: MeshResourceName) -> MeshResourceName {
-        if case .service(let key) = name, let cluster = ClusterLowering.cluster(key) {
-            return .cluster(cluster)
-        }
+        if case .service(let key) = name, let cluster = key.cluster { return .cluster(cluster) }
         return name
     }
 
@@ -132,7 +130,7 @@ struct RoutingLayer: SteeringLayer {
     }
 
     private static func names(_ dataplane: L4Dataplane) -> @Sendable (UInt32) -> String {
-        { dataplane.service(numbered: $0).map { ClusterLowering.cluster($0) ?? "\($0)" } ?? "unknown" }
+        { dataplane.service(numbered: $0).map { "\($0)" } ?? "unknown" }
     }
 }
 
@@ -153,7 +151,7 @@ extension ClusterKey {
         case .service(let key, let port): self.init(key, port: port, family: reference.family)
         case .cluster(let name):
             self.init(
-                ClusterLowering.key(name), port: ClusterLowering.port, family: reference.family)
+                ServiceKey(cluster: name), port: ClusterLowering.port, family: reference.family)
         }
     }
 }
@@ -181,7 +179,6 @@ extension NativeMaps {
             texts256: try BPFMap(try object.map(KMESH_MAP_TEXT_256), name: KMESH_MAP_TEXT_256),
             texts4096: try BPFMap(try object.map(KMESH_MAP_TEXT_4096), name: KMESH_MAP_TEXT_4096),
             splits: try BPFMap(try object.map(KMESH_MAP_SPLIT), name: KMESH_MAP_SPLIT),
-            shares: try BPFMap(try object.map(KMESH_MAP_SHARE), name: KMESH_MAP_SHARE),
-            limits: try BPFMap(try object.map(KMESH_MAP_LIMIT), name: KMESH_MAP_LIMIT))
+            shares: try BPFMap(try object.map(KMESH_MAP_SHARE), name: KMESH_MAP_SHARE))
     }
 }

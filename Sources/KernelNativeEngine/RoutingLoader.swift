@@ -11,6 +11,20 @@ struct RoutingLoader: SteeringLayerLoader {
 
     init(_ options: EngineOptions) { self.options = options }
 
+    var capacityByMap: [(map: String, capacity: UInt32)] {
+        let (listeners, routes) = (options.capacities.listeners, options.capacities.routes)
+        let byListener = [
+            KMESH_MAP_LISTENER, KMESH_MAP_CHAIN, KMESH_MAP_ROUTE_TABLE, KMESH_MAP_HOST, KMESH_MAP_SPLIT,
+        ]
+        let byRoute = [KMESH_MAP_ROUTE, KMESH_MAP_TEXT_64, KMESH_MAP_TEXT_256, KMESH_MAP_SHARE]
+        // Few routes have many conditions or long texts; hosts are found by entries of their own.
+        let few = max(1024, routes / 4)
+        return byListener.map { ($0, listeners) } + byRoute.map { ($0, routes) } + [
+            (KMESH_MAP_FOUND, routes * 2), (KMESH_MAP_CONDITION, few), (KMESH_MAP_TEXT_4096, few),
+            (KMESH_MAP_LIMIT, options.capacities.services),
+        ]
+    }
+
     mutating func prepare(
         _ object: borrowing BPFObject, _ programs: inout [CgroupHook: String]
     ) throws(BPFError) {

@@ -92,6 +92,7 @@ final class DaemonRecord: Sendable {
                 mode: mode, node: options.engine.nodeName, pid: ProcessIdentity.pid, source: source,
                 uptime: UInt64(max(0, start.duration(to: .now).components.seconds)),
                 adopted: isAdopted, isConfigured: state.updates > 0,
+                readinessNote: state.readinessNote,
                 statusAddress: statusAddress?.description,
                 metricsAddress: metricsAddress?.description, enrolled: UInt64(enrolled),
                 updates: state.updates, rejected: state.rejected,

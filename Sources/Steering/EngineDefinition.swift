@@ -27,7 +27,7 @@ public struct EngineDefinition: Sendable {
     public init(
         mode: EngineMode, object: String, pins: String, migration: LayoutMigration,
         hooks: [CgroupHook] = CgroupHook.steering, reasons: [VerdictReason] = VerdictReason.steering,
-        counts: Bool = false, others: [String],
+        counts: Bool = false, others: [String] = [],
         afterRemoval: (@Sendable (EngineOptions) async -> Void)? = nil,
         makeLoader: (@Sendable (EngineOptions) -> any SteeringLayerLoader)? = nil
     ) {

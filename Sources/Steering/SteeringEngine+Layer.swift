@@ -29,11 +29,16 @@ extension SteeringEngine {
             let kernel = try KernelState(definition, options, lock: running.kernel.lock, &fresh)
             try kernel.attach(to: options.cgroupPath)
             self.running?.kernel = kernel
+            self.running?.reloadFault = nil
         } catch {
-            log.error("the programs cannot be loaded anew: \(error)")
+            // It is tried again each second.
+            if running.reloadFault != "\(error)" { log.error("the programs cannot be loaded anew: \(error)") }
+            self.running?.reloadFault = "\(error)"
+            return
         }
         guard let fresh else { return }
         layer?.adapt(to: fresh)
+        log.notice("the programs were loaded anew")
         for note in fresh.notes { log.warning("\(note)") }
     }
 }

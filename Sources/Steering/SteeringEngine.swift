@@ -24,6 +24,8 @@ public actor SteeringEngine: DataplaneEngine {
         var activity = EngineActivity()
         /// Why drift could not be looked for, as far as it has been told.
         var driftFault: String?
+        /// The same of programs that could not be loaded anew.
+        var reloadFault: String?
     }
 
     public init(

@@ -5,8 +5,8 @@ public import KmeshKit
 struct RoutingArguments: ParsableArguments {
     @Option(
         help: """
-            Where the kernel module comes from: auto (modprobe kmesh, where it is installed), off (it is left \
-            to others), or its file.
+            Where the kernel module comes from: auto (modprobe kmesh, where it is installed), off (it is \
+            left to others), or its file.
             """)
     var loadModule = ModuleChoice.auto
 

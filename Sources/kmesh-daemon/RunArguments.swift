@@ -91,6 +91,12 @@ struct RunArguments: ParsableArguments {
     @Option(help: "Room for addresses of waypoint instances.")
     var maxWaypoints = MapCapacities().waypoints
 
+    @Option(help: "kernel-native: room for listeners, and as many route tables and virtual hosts.")
+    var maxListeners = MapCapacities().listeners
+
+    @Option(help: "kernel-native: room for routes of all virtual hosts.")
+    var maxRoutes = MapCapacities().routes
+
     func validate() throws {
         try statusAddress.validateLoopback()
         _ = try source()
@@ -103,6 +109,7 @@ struct RunArguments: ParsableArguments {
             ("--max-frontends", maxFrontends), ("--max-services", maxServices),
             ("--max-endpoints", maxEndpoints),
             ("--max-tables", maxTables), ("--max-waypoints", maxWaypoints),
+            ("--max-listeners", maxListeners), ("--max-routes", maxRoutes),
         ]
         // Beyond this the kernel's own arithmetic for a map's memory ends.
         for (flag, value) in capacities where !(1...(1 << 26)).contains(value) {
@@ -137,6 +144,8 @@ struct RunArguments: ParsableArguments {
         capacities.endpoints = maxEndpoints
         capacities.tables = maxTables
         capacities.waypoints = maxWaypoints
+        capacities.listeners = maxListeners
+        capacities.routes = maxRoutes
         let environmentName = ProcessIdentity.environment("NODE_NAME").flatMap { $0.isEmpty ? nil : $0 }
         var engine = EngineOptions(
             nodeName: nodeName ?? environmentName ?? ProcessIdentity.hostName, bpfFileSystemPath: bpfFsPath,

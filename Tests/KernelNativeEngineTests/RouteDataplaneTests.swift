@@ -22,7 +22,7 @@ import Testing
         #expect(try rig.decide("10.0.0.1", port: 81) == .notAListener)
         let key = FrontendKey(address: IPAddress(v4: 0x0a00_0001), port: 80, transport: .tcp)
         let value = try #require(rig.maps.listeners.value(of: key))
-        #expect(value.serviceID == rig.id("s") && value.readTimeout == 300 && value.idleTimeout == 1000)
+        #expect(value.serviceID == rig.id("s") && value.readTimeout == 1000 && value.idleTimeout == 3000)
         #expect(try rig.verify() == [])
     }
 

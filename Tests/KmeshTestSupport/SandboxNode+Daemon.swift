@@ -40,6 +40,12 @@ extension SandboxNode {
     public func startDaemon(
         to output: FileHandle = .nullDevice, _ arguments: String...
     ) throws -> Process {
+        try startDaemon(arguments, to: output)
+    }
+
+    public func startDaemon(
+        _ arguments: [String], to output: FileHandle = .nullDevice
+    ) throws -> Process {
         let process = try launchDaemon(arguments, to: output)
         try wait(for: "the daemon's configuration") { daemonStatus()?.isConfigured == true }
         return process

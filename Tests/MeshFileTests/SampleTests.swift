@@ -25,9 +25,11 @@ import Testing
             return routes
         }
         let all = try #require(routes.first?.virtualHosts.first?.routes)
-        #expect(routes.count == 1 && all.map(\.name) == ["default/reviews/jason", "default/reviews/split"])
-        #expect(all[0].match.headers == [NamedMatch(name: "end-user", value: .exact("jason"))])
-        guard case .forward(let split) = all[1].action else { throw Unexpected(what: "\(all[1].action)") }
+        #expect(routes.count == 1)
+        #expect(all.map(\.name) == ["next", "jason", "split"].map { "default/reviews/\($0)" })
+        #expect(all[0].match.path == .prefix("/next"))
+        #expect(all[1].match.headers == [NamedMatch(name: "end-user", value: .exact("jason"))])
+        guard case .forward(let split) = all[2].action else { throw Unexpected(what: "\(all[2].action)") }
         #expect(split.backends.map(\.weight) == [90, 10])
         let hosts = split.backends.map { $0.backend?.servicePort?.key.hostname.prefix(10) }
         #expect(hosts == ["reviews-v1", "reviews-v2"])

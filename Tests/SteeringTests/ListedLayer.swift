@@ -58,9 +58,12 @@ private struct ListedLayer: SteeringLayer {
     var adoptedClusters: [ClusterKey: UInt32] { listing.ids }
     var entriesByMap: [String: Int] { ["km_metadata": 77] }
 
-    mutating func prepare(_ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane) {
+    mutating func prepare(
+        _ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane
+    ) -> [ResourceChange<MeshResource>] {
         listing.state.withLock { $0.calls.append("prepare") }
         dataplane.changeClusters(adding: clusters, removing: [])
+        return []
     }
 
     mutating func refer(to dataplane: L4Dataplane, renumbered: Set<ServiceKey>) throws(MapError) {

@@ -2,12 +2,16 @@
 
 import Testing
 
+/// Folders of `Tests` that are no targets: inputs, and tests that run in a guest.
+private let otherFolders: Set<Substring> = ["Fixtures", "Guest"]
+
 /// A folder of sources that Package.swift does not name is never compiled, its tests never run.
 func unnamedTargets(_ tree: SourceTree) -> [Violation] {
     let package = tree.file("Package.swift")?.text ?? ""
     let folders = tree.files.compactMap { file -> String? in
         let parts = file.path.split(separator: "/")
-        guard parts.count > 2, ["Sources", "Tests", "Plugins"].contains(parts[0]), parts[1] != "Fixtures"
+        guard parts.count > 2, ["Sources", "Tests", "Plugins"].contains(parts[0]),
+            !(parts[0] == "Tests" && otherFolders.contains(parts[1]))
         else {
             return nil
         }

@@ -26,8 +26,23 @@ KMESH_STEPS km_step6 SEC(".maps");
 /* How often another endpoint is asked for before one that has refused is taken again. */
 enum { KMESH_OTHERS_MAX = 4 };
 
-/* Chooses an endpoint of a service port; its waypoint is not looked at. Returns a verdict. */
-__noinline int kmesh_pick(const struct kmesh_request *request, struct kmesh_choice *choice)
+/* The policy of a choice that may not count: it must not take a turn from one that does. */
+static __always_inline __u32 kmesh_policy_without_turns(__u32 policy)
+{
+	switch (policy) {
+	case KMESH_POLICY_ROUND_ROBIN:
+		return KMESH_POLICY_RANDOM;
+	case KMESH_POLICY_TABLE_ROUND_ROBIN:
+		return KMESH_POLICY_TABLE_RANDOM;
+	}
+	return policy;
+}
+
+/*
+ * Chooses an endpoint of a service port; its waypoint is not looked at. `is_default`: a request may choose
+ * otherwise later. Returns a verdict.
+ */
+__noinline int kmesh_pick(const struct kmesh_request *request, struct kmesh_choice *choice, int is_default)
 {
 	struct kmesh_service service;
 	int reason = KMESH_AGAIN;
@@ -37,6 +52,8 @@ __noinline int kmesh_pick(const struct kmesh_request *request, struct kmesh_choi
 	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
 		if (kmesh_read_service(choice, &service) == KMESH_FOUND) {
 			choice->service_flags = service.flags;
+			if (is_default)
+				service.policy = kmesh_policy_without_turns(service.policy);
 			reason = kmesh_choose_from(request, &service, choice);
 		}
 		if (reason != KMESH_AGAIN)
@@ -52,7 +69,7 @@ static __always_inline int kmesh_pick_for(struct kmesh_verdict *verdict, __u32 s
 	int reason;
 
 	verdict->choice.service_id = service_id;
-	reason = kmesh_pick(&verdict->request, &verdict->choice);
+	reason = kmesh_pick(&verdict->request, &verdict->choice, steered == KMESH_REASON_DEFERRED);
 	return kmesh_is_steered(reason) ? steered : reason;
 }
 
@@ -192,6 +209,9 @@ static __always_inline int kmesh_native_connect(struct bpf_sock_addr *ctx, bool 
 	struct bpf_sock *sk = ctx->sk;
 	int reason = kmesh_native_decide(ctx, sk, dialed, &verdict, steps);
 
+	/* A second run: the default that was chosen in the first goes on, and is counted already. */
+	if (reason == KMESH_REASON_MISSED_STEP || reason == KMESH_REASON_NO_PEER_STORAGE)
+		return kmesh_conclude(&verdict, reason);
 	return kmesh_native_steer(ctx, is_v4, sk, dialed, &verdict, reason);
 }
 
@@ -217,6 +237,9 @@ static __always_inline int kmesh_follow(struct bpf_sock_addr *ctx, const struct 
 		return KMESH_REASON_NO_BACKEND;
 	if (route->retries && !is_retry)
 		bpf_kmesh_connect_retries(ctx, route->retries);
+	/* The default, or who has refused, is no load: it must not count while others are compared. */
+	if (ctx->sk)
+		kmesh_admit(ctx->sk, 0, false);
 	if (route->hash_text)
 		verdict->request.hash = kmesh_hash_of(ctx, route->hash_text);
 	for (int i = 0; i < KMESH_OTHERS_MAX; i++) {

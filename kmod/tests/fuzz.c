@@ -29,16 +29,24 @@ static const char request[] = "POST /x HTTP/1.1\r\nHost: A\r\nX-Version: v2\r\nX
 			      "Content-Length: 3\r\n\r\nabc";
 
 static struct sockaddr_in dialed = { .sin_family = AF_INET };
+static struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 }; /* the same */
 static struct sockaddr_in nowhere = { .sin_family = AF_UNSPEC };
 static int sockets[SOCKETS];
 static int stopped;
 static long operations;
 static int file;
 
+/* The socket is of the one family or the other: the other address fails. */
+static void dial(int fd)
+{
+	if (connect(fd, (void *)&dialed, sizeof(dialed)))
+		connect(fd, (void *)&mapped, sizeof(mapped));
+}
+
 static void open_one(unsigned int *seed, int place)
 {
 	int flags = rand_r(seed) & 1 ? SOCK_NONBLOCK : 0, old;
-	int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	int fd = socket(rand_r(seed) & 3 ? AF_INET : AF_INET6, SOCK_STREAM | flags, 0);
 	struct timeval soon = { .tv_usec = 50000 };
 	struct linger never = { .l_onoff = 1 };
 	int size = 4096;
@@ -50,7 +58,7 @@ static void open_one(unsigned int *seed, int place)
 	if (!(rand_r(seed) & 7))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (rand_r(seed) & 3)
-		connect(fd, (void *)&dialed, sizeof(dialed));
+		dial(fd);
 	old = __atomic_exchange_n(&sockets[place], fd, __ATOMIC_SEQ_CST);
 	if (old >= 0)
 		close(old);
@@ -101,7 +109,7 @@ static void look(unsigned int *seed, int fd)
 	socklen_t size = sizeof(address);
 	int value;
 
-	switch (rand_r(seed) % 6) {
+	switch (rand_r(seed) % 7) {
 	case 0:
 		getpeername(fd, (void *)&address, &size);
 		break;
@@ -119,6 +127,9 @@ static void look(unsigned int *seed, int fd)
 	case 4:
 		ioctl(fd, FIONREAD, &value);
 		ioctl(fd, TIOCOUTQ, &value);
+		break;
+	case 5:
+		getsockopt(fd, IPPROTO_TCP, TCP_ULP, bytes, &size);
 		break;
 	default:
 		recv(fd, bytes, sizeof(bytes),
@@ -146,7 +157,7 @@ static void set_something(unsigned int *seed, int fd)
 {
 	int one = 1, size = 4096;
 
-	switch (rand_r(seed) % 6) {
+	switch (rand_r(seed) % 7) {
 	case 0:
 		setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3);
 		break;
@@ -161,6 +172,10 @@ static void set_something(unsigned int *seed, int fd)
 		break;
 	case 4:
 		setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
+		break;
+	case 5:
+		one = AF_INET;
+		setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &one, sizeof(one));
 		break;
 	default:
 		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &size, sizeof(size));
@@ -180,7 +195,7 @@ static void *run(void *argument)
 			open_one(&seed, place);
 			break;
 		case 3 ... 4:
-			connect(fd, (void *)&dialed, sizeof(dialed));
+			dial(fd);
 			break;
 		case 5 ... 9:
 			send_some(&seed, fd);
@@ -223,7 +238,9 @@ int main(int count, char **arguments)
 		fprintf(stderr, "usage: fuzz ADDRESS PORT SECONDS\n");
 		return 2;
 	}
-	dialed.sin_port = htons(atoi(arguments[2]));
+	dialed.sin_port = mapped.sin6_port = htons(atoi(arguments[2]));
+	mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped.sin6_addr.s6_addr[12], &dialed.sin_addr, sizeof(dialed.sin_addr));
 	signal(SIGPIPE, SIG_IGN);
 	memset(sockets, -1, sizeof(sockets));
 	file = memfd_create("request", 0);

@@ -98,9 +98,13 @@ int test_connect4(struct bpf_sock_addr *ctx)
 	struct test_probe *probe = bpf_map_lookup_elem(&test_probe, &zero);
 	int number;
 
-	if (!config || !probe || ctx->protocol != IPPROTO_TCP || ctx->user_ip4 != config->dialed.address ||
+	if (!config || !probe || ctx->user_ip4 != config->dialed.address ||
 	    ctx->user_port != config->dialed.port)
 		return SUCCESS;
+	if (ctx->protocol != IPPROTO_TCP) {
+		probe->runs[0] += bpf_kmesh_connect_phase(ctx) == KMESH_PHASE_OTHER;
+		return SUCCESS;
+	}
 	number = choose(ctx, config, probe);
 	if (number < 0)
 		return refuse(config);

@@ -75,7 +75,7 @@ def endpoint(address):
 
 
 def configuration(
-    default=FIRST, second=SECOND, retries=(FIRST, FIRST), read=300, idle=800, mode=DEFER, retry_count=0,
+    default=FIRST, second=SECOND, retries=(FIRST, FIRST), read=1500, idle=4000, mode=DEFER, retry_count=0,
     retval=0, refuses_retry=0,
 ):
     """struct test_config"""

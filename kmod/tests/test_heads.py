@@ -8,7 +8,7 @@ import unittest
 
 from mesh import (
     GREETING, MSG_ZEROCOPY, SO_ZEROCOPY, TO_FIRST, TO_SECOND, MeshTest, client, counter, dialed, receive,
-    send_all, servers,
+    send_all, servers, settled,
 )
 
 
@@ -156,13 +156,12 @@ class ServerFirstTests(MeshTest):
         self.measure(lambda: receive(sock), 0.08, 0.38)
 
     def test_nobody_asks(self):
+        before = counter("timeouts")
+        start = time.monotonic()
         sock = dialed(waits=False)
-
-        def later():
-            time.sleep(0.7)
-            return sock.recv(99)
-
-        self.measure(later, 0.6, 1.5)
+        self.assertEqual(settled("timeouts", before + 1), before + 1)
+        self.assertGreaterEqual(time.monotonic() - start, 0.38)
+        self.assertServed(sock, "srv3")
 
     def test_timers_are_per_call(self):
         self.program.configure(default=GREETING, read=400, idle=900)
@@ -176,6 +175,11 @@ class ServerFirstTests(MeshTest):
         self.assertEqual(counter("timeouts"), before)
         sock.send(TO_FIRST)
         self.assertServed(sock, "srv3", "srv3")
+
+    def test_reader_does_not_outlast_the_idle_timer(self):
+        self.program.configure(default=GREETING, read=4000, idle=400)
+        sock = dialed()
+        self.measure(lambda: sock.recv(99), 0.3, 3)
 
     def test_shutdown(self):
         sock = dialed()

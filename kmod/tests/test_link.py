@@ -10,11 +10,13 @@ import time
 import unittest
 
 from mesh import (
-    DIALED, FIRST, GREETING, NOBODY, SECOND, TO_FIRST, TO_SECOND, MeshTest, client, counter, dialed, receive,
-    send_all, servers, wait,
+    DIALED, FIRST, GREETING, MSG_FASTOPEN, NOBODY, SECOND, TO_FIRST, TO_SECOND, MeshTest, client, counter, dialed,
+    disconnect, receive, send_all, servers, wait,
 )
 
 ROUND_TRIP = 0.05
+# Behind the link, where nobody answers.
+SILENT = ("10.9.0.77", 80)
 
 
 class LinkTests(MeshTest):
@@ -175,6 +177,7 @@ class LinkTests(MeshTest):
         self.assertServed(sock, "srv1", "srv1")
 
     def test_disconnect_while_sending(self):
+        self.program.configure(second=SILENT)
         sock = dialed()
         failed = []
 
@@ -189,7 +192,9 @@ class LinkTests(MeshTest):
         time.sleep(ROUND_TRIP / 2)
         sock.shutdown(socket.SHUT_RDWR)
         thread.join()
-        self.assertEqual(len(failed), 1)
+        # As the kernel tells a sender that waits for any connection.
+        self.assertEqual(failed, [errno.ECONNRESET])
+        self.program.configure()
         sock.connect(DIALED)
         sock.send(TO_SECOND)
         self.assertServed(sock, "srv2")
@@ -201,6 +206,29 @@ class LinkTests(MeshTest):
         self.assertRaises(BlockingIOError, sock.send, TO_SECOND)
         time.sleep(4 * ROUND_TRIP)
         # The caller has kept its bytes, and gives them again.
+        sock.send(TO_SECOND)
+        self.assertServed(sock, "srv2")
+
+    def test_fast_open_that_gives_up_late(self):
+        """One that has waited since before a disconnect takes the marks of what is deferred by then."""
+        self.program.configure(second=SILENT, idle=60000)
+        sock = client(timeout=1)
+        failed = []
+
+        def send():
+            try:
+                sock.sendto(TO_SECOND, MSG_FASTOPEN, DIALED)
+            except OSError as error:
+                failed.append(error.errno)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        time.sleep(0.2)
+        self.assertEqual(disconnect(sock), 0)
+        self.program.configure(idle=60000)
+        sock.connect(DIALED)
+        thread.join()
+        self.assertEqual(len(failed), 1)
         sock.send(TO_SECOND)
         self.assertServed(sock, "srv2")
 

@@ -7,12 +7,16 @@ import select
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 from mesh import (
     DIALED, FIRST, MSG_FASTOPEN, NOBODY, PINS, PLAIN, REFUSE, TCP_FASTOPEN_CONNECT, TCP_ULP, TO_FIRST, TO_SECOND,
     UNROUTABLE, MeshTest, client, counter, dialed, disconnect, servers, receive, settled, wait,
 )
+
+IPPROTO_MPTCP = 262
+TCP_REPAIR = 19
 
 
 class EndTests(MeshTest):
@@ -23,6 +27,29 @@ class EndTests(MeshTest):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
         self.assertEqual(settled(), 0)
+
+    def test_close_by_a_kernel_thread(self):
+        """Sockets that are in flight among each other: who closes them does so for everybody, and does not wait."""
+        full = socket.socket()
+        full.bind((FIRST[0], 0))
+        full.listen(0)
+        fillers = [client(waits=False) for _ in range(3)]
+        for filler in fillers:
+            filler.connect_ex(full.getsockname())
+        self.program.configure(default=full.getsockname(), idle=60000)
+        left = [dialed() for _ in range(5)]
+        for sock in left:
+            sock.send(b"GET /")
+        pair = socket.socketpair()
+        socket.send_fds(pair[0], [b"x"], [sock.fileno() for sock in (*left, *pair)])
+        start = time.monotonic()
+        # The last one makes the kernel look for such.
+        for sock in (*left, *pair, *socket.socketpair()):
+            sock.close()
+        self.assertEqual(settled(seconds=20), 0)
+        self.assertLess(time.monotonic() - start, 5)
+        for sock in (full, *fillers):
+            sock.close()
 
     def test_shutdown_and_again(self):
         sock = dialed()
@@ -214,11 +241,78 @@ class FastOpenTests(MeshTest):
         self.assertServed(sock, "srv2")
 
 
+class OtherSocketTests(MeshTest):
+    """What is not deferred, or ends by itself."""
+
+    def test_mptcp(self):
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)
+        except OSError as error:
+            self.skipTest(f"no MPTCP in this kernel: {error}")
+        before = counter("deferred")
+        sock.connect(DIALED)
+        sock.send(TO_SECOND)
+        self.assertServed(sock, "srv1")
+        self.assertEqual(self.program.answers()["deferred"], -errno.EOPNOTSUPP)
+        self.assertEqual(counter("deferred"), before)
+
+    def test_datagrams(self):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # There may be no route to what was dialed.
+        sock.connect_ex(DIALED)
+        answers = self.program.answers()
+        self.assertEqual((answers["other"], answers["connect"]), (1, 0))
+
+    def test_repair_mode(self):
+        sock = client()
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        sock.connect_ex(DIALED)
+        self.assertEqual(self.program.answers()["deferred"], -errno.EBUSY)
+        sock.close()
+        sock = dialed()
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        # It is established at once, and its queues are the caller's business.
+        with self.assertRaises(OSError):
+            sock.send(TO_SECOND)
+        sock.close()
+        self.assertEqual(settled(), 0)
+
+    def test_killed_with_its_namespace(self):
+        before = counter("deferred")
+        code = (
+            "import os, signal, socket; socks = [socket.socket() for _ in range(9)];"
+            f"[sock.connect({DIALED}) for sock in socks]; socks[0].send(b'GET /');"
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        subprocess.run(["unshare", "-n", "python3", "-c", code], check=False)
+        self.assertEqual(counter("deferred") - before, 9)
+        self.assertEqual(settled(), 0)
+
+    def test_hidden_from_tables(self):
+        sock = dialed()
+        shown = subprocess.run(["ss", "-tainH"], capture_output=True, check=True).stdout.decode()
+        self.assertNotIn("10.99.0.1:80", shown)
+        sock.send(TO_SECOND)
+        self.assertServed(sock, "srv2")
+
+
 class ProgramGoneTests(MeshTest):
+    def wait_until_gone(self):
+        """The kernel detaches a while after the last name of a link is gone."""
+        for _ in range(100):
+            self.program.ask()
+            client(waits=False).connect_ex(DIALED)
+            if not self.program.answers()["connect"]:
+                return
+            time.sleep(0.02)
+        self.fail("the program is still there")
+
     def test_default_when_programs_are_gone(self):
+        self.program.configure(idle=800)
         sock, other = dialed(), dialed()
         os.unlink(os.path.join(PINS, "test_connect4"))
         try:
+            self.wait_until_gone()
             sock.send(TO_SECOND)
             self.assertServed(sock, "srv1")
             other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 2, 0))

@@ -23,8 +23,9 @@ struct ListenerPlan: Hashable, Sendable {
         case share([WeightedBackend])
     }
 
-    static var standardReadTimeout: UInt32 { 300 }
-    static var standardIdleTimeout: UInt32 { 1000 }
+    /// A client that is slow to send must not be taken for one that waits for its server.
+    static var standardReadTimeout: UInt32 { 1000 }
+    static var standardIdleTimeout: UInt32 { 3000 }
 
     var family: AddressFamily { key.address.family }
 

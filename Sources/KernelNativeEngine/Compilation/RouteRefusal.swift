@@ -28,9 +28,6 @@ struct RouteRefusal: Error, Hashable, Sendable {
 }
 
 extension RouteRefusal {
-    /// How many endpoints the kernel module tries besides the first.
-    private static var maxRetries: UInt32 { 5 }
-
     /// Notes what of the route the kernel cannot do, whatever the rest of the configuration is.
     mutating func check(_ route: Route) {
         let name = "route \(route.name)"
@@ -60,7 +57,9 @@ extension RouteRefusal {
         if forward.backendTimeout != nil { add("\(name) has a timeout for attempts") }
         if let retry = forward.retry {
             if !retry.codes.isEmpty { add("\(name) retries by the status of responses") }
-            if retry.attempts > Self.maxRetries { add("\(name) retries more than \(Self.maxRetries) times") }
+            if retry.attempts > UInt32(KMESH_RETRIES_MAX) {
+                add("\(name) retries more than \(KMESH_RETRIES_MAX) times")
+            }
         }
         if forward.hash.prefix(while: { $0 != .sourceAddress }).count > 1 {
             add("\(name) chooses by the hash of more than one header")

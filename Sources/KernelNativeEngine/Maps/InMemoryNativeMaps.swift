@@ -15,7 +15,6 @@ public struct InMemoryNativeMaps: Sendable {
     public let texts4096: InMemoryMap<NativeIDKey, TextValue<Text4096>>
     public let splits: InMemoryMap<NativeIDKey, SplitValue>
     public let shares: InMemoryMap<ShareKey, ShareValue>
-    public let limits: InMemoryMap<ServiceMapKey, LimitValue>
 
     /// `capacity` is that of each map; `nil`: those of `bpf/include/kmesh/abi/limits.h`.
     public init(capacity: Int? = nil) {
@@ -34,7 +33,6 @@ public struct InMemoryNativeMaps: Sendable {
         texts4096 = map(KMESH_MAP_TEXT_4096, KMESH_TEXTS_MAX)
         splits = map(KMESH_MAP_SPLIT, KMESH_SPLITS_MAX)
         shares = map(KMESH_MAP_SHARE, KMESH_SPLIT_SHARES_MAX)
-        limits = map(KMESH_MAP_LIMIT, KMESH_LIMITS_MAX)
     }
 
     /// The same maps as what a data plane takes.
@@ -42,7 +40,7 @@ public struct InMemoryNativeMaps: Sendable {
         NativeMaps(
             listeners: listeners, chains: chains, tables: tables, hosts: hosts, found: found, routes: routes,
             conditions: conditions, texts64: texts64, texts256: texts256, texts4096: texts4096,
-            splits: splits, shares: shares, limits: limits)
+            splits: splits, shares: shares)
     }
 
     /// Does the same with each map.
@@ -59,7 +57,6 @@ public struct InMemoryNativeMaps: Sendable {
         try body(texts4096)
         try body(splits)
         try body(shares)
-        try body(limits)
     }
 }
 

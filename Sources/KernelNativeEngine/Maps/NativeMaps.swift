@@ -14,7 +14,6 @@ public struct NativeMaps: Sendable {
     public var texts4096: any KeyValueMap<NativeIDKey, TextValue<Text4096>>
     public var splits: any KeyValueMap<NativeIDKey, SplitValue>
     public var shares: any KeyValueMap<ShareKey, ShareValue>
-    public var limits: any KeyValueMap<ServiceMapKey, LimitValue>
 
     public init(
         listeners: any KeyValueMap<FrontendKey, ListenerValue>,
@@ -27,12 +26,11 @@ public struct NativeMaps: Sendable {
         texts64: any KeyValueMap<NativeIDKey, TextValue<Text64>>,
         texts256: any KeyValueMap<NativeIDKey, TextValue<Text256>>,
         texts4096: any KeyValueMap<NativeIDKey, TextValue<Text4096>>,
-        splits: any KeyValueMap<NativeIDKey, SplitValue>, shares: any KeyValueMap<ShareKey, ShareValue>,
-        limits: any KeyValueMap<ServiceMapKey, LimitValue>
+        splits: any KeyValueMap<NativeIDKey, SplitValue>, shares: any KeyValueMap<ShareKey, ShareValue>
     ) {
         (self.listeners, self.chains, self.tables, self.hosts) = (listeners, chains, tables, hosts)
         (self.found, self.routes, self.conditions) = (found, routes, conditions)
         (self.texts64, self.texts256, self.texts4096) = (texts64, texts256, texts4096)
-        (self.splits, self.shares, self.limits) = (splits, shares, limits)
+        (self.splits, self.shares) = (splits, shares)
     }
 }

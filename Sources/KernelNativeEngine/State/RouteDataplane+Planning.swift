@@ -6,8 +6,10 @@ extension RouteDataplane {
     /// Replaces `wanted`, and the tables that it leads to.
     mutating func plan(_ ports: some ServicePorts) {
         var round = PlanningRound()
+        let ports = PortsBesideWaypoints(ports: ports, services: services)
         planServices(ports, &round)
         planListeners(ports, &round)
+        noteWaypoints(round)
         for listener in round.wanted.values { units.retain(listener.root) }
         for listener in wanted.values { units.release(listener.root) }
         (wanted, kept) = (round.wanted, round.kept.subtracting(round.wanted.keys))
@@ -29,8 +31,31 @@ extension RouteDataplane {
                 let own = ServicePortReference(BackendReference(service: name, port: port), plan.family)
                 guard let id = ports.id(of: own), ports.owner(of: plan.key) == id else { continue }
                 put(plan, .routes(key), ports, &round)
+                // What the kernel cannot do its waypoint can.
+                guard service.waypoint != nil, unfit[.routes(key)] != nil else { continue }
+                unfit[.routes(key)] = nil
+                round.wanted[plan.key] = nil
+                round.kept.remove(plan.key)
             }
         }
+    }
+
+    /// Routes to what has a waypoint would go around it, so that part of them is refused, and they say so.
+    private mutating func noteWaypoints(_ round: PlanningRound) {
+        for key in Set(round.tables.map(\.routes)) {
+            let backends = routes[key]?.backends ?? []
+            guard let name = backends.compactMap(\.servicePort?.key).filter(isBehindWaypoint).min() else {
+                continue
+            }
+            unfit[.routes(key)] =
+                unfit[.routes(key)]
+                ?? "leads to Service \(name), which has a waypoint: such requests are refused, for the "
+                + "kernel would go around it; annotate \(name) with kmesh.net/l7: kernel where it may"
+        }
+    }
+
+    private func isBehindWaypoint(_ name: ServiceKey) -> Bool {
+        services[name].map { !$0.isRoutedInKernel } ?? false
     }
 
     /// Those that are in force go first, so that they keep their addresses. One that cannot be as it is
@@ -80,8 +105,8 @@ extension RouteDataplane {
         }
         guard round.wanted.count < maps.listeners.capacity else {
             unfit[owner] =
-                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): give "
-                + "the map more capacity, or remove listeners"
+                "needs an entry in map \(maps.listeners.name), which holds \(maps.listeners.capacity): raise "
+                + "--max-listeners, or remove listeners"
             units.discard(listener.root)
             keep(plan.key, owner, &round)
             return false
@@ -205,6 +230,21 @@ extension RouteDataplane {
         refusedTables[key] = RefusedTable(source: source, reason: reason, freed: freed)
         unfit[.routes(key.routes)] = reason
     }
+}
+
+/// Service ports as far as routes may lead to them: not around a waypoint.
+private struct PortsBesideWaypoints<Ports: ServicePorts>: ServicePorts {
+    let ports: Ports
+    let services: [ServiceKey: Service]
+
+    func id(of reference: ServicePortReference) -> UInt32? {
+        if let (key, _) = reference.backend.servicePort, services[key]?.isRoutedInKernel == false {
+            return nil
+        }
+        return ports.id(of: reference)
+    }
+
+    func owner(of frontend: FrontendKey) -> UInt32? { ports.owner(of: frontend) }
 }
 
 /// What one planning has come to.

@@ -67,7 +67,7 @@ struct UnitCounts: Sendable {
     func shortage(in maps: NativeMaps) -> String? {
         for (map, number) in zip(described(maps), numbers) where number > map.capacity {
             return "needs \(number - map.capacity) more entries than map \(map.name) has, which holds "
-                + "\(map.capacity): give the map more capacity, or remove routes"
+                + "\(map.capacity): raise --max-routes or --max-listeners, or remove routes"
         }
         return nil
     }

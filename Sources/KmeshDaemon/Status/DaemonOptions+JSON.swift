@@ -39,6 +39,8 @@ extension DaemonOptions {
             .init("max-endpoints", JSONValue(capacities.endpoints)),
             .init("max-tables", JSONValue(capacities.tables)),
             .init("max-waypoints", JSONValue(capacities.waypoints)),
+            .init("max-listeners", JSONValue(capacities.listeners)),
+            .init("max-routes", JSONValue(capacities.routes)),
         ]
         return .object(members)
     }

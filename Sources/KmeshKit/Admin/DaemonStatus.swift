@@ -12,6 +12,8 @@ public struct DaemonStatus: Hashable, Sendable {
     public var adopted: Bool
     /// Whether a configuration that it has read itself is in force. Until then what it adopted is.
     public var isConfigured: Bool
+    /// What is missing though it is ready.
+    public var readinessNote: String?
     /// Where the status server listens.
     public var statusAddress: String?
     /// Where metrics are.
@@ -34,7 +36,8 @@ public struct DaemonStatus: Hashable, Sendable {
 
     public init(
         version: String = KmeshVersion.current, mode: String, node: String, pid: Int32, source: String,
-        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = false, statusAddress: String? = nil,
+        uptime: UInt64 = 0, adopted: Bool = false, isConfigured: Bool = false,
+        readinessNote: String? = nil, statusAddress: String? = nil,
         metricsAddress: String? = nil,
         enrolled: UInt64 = 0, updates: UInt64 = 0, rejected: UInt64 = 0,
         recentRejections: [String] = [], badConfigurations: UInt64 = 0, lastConfigurationError: String? = nil,
@@ -48,6 +51,7 @@ public struct DaemonStatus: Hashable, Sendable {
         self.uptime = uptime
         self.adopted = adopted
         self.isConfigured = isConfigured
+        self.readinessNote = readinessNote
         self.statusAddress = statusAddress
         self.metricsAddress = metricsAddress
         self.enrolled = enrolled
@@ -65,7 +69,8 @@ public struct DaemonStatus: Hashable, Sendable {
             "version": .string(version), "mode": .string(mode), "node": .string(node), "pid": JSONValue(pid),
             "source": .string(source), "uptimeSeconds": JSONValue(uptime),
             "adopted": .bool(adopted), "isConfigured": .bool(isConfigured),
-            "statusAddress": JSONValue(statusAddress), "metricsAddress": JSONValue(metricsAddress),
+            "readinessNote": JSONValue(readinessNote), "statusAddress": JSONValue(statusAddress),
+            "metricsAddress": JSONValue(metricsAddress),
             "enrolled": JSONValue(enrolled),
             "updates": JSONValue(updates), "rejected": JSONValue(rejected),
             "recentRejections": JSONValue(recentRejections),
@@ -82,6 +87,7 @@ public struct DaemonStatus: Hashable, Sendable {
             pid: try reader.integer("pid"), source: try reader.string("source"),
             uptime: try reader.integer("uptimeSeconds"), adopted: try reader.bool("adopted"),
             isConfigured: try reader.bool("isConfigured"),
+            readinessNote: try reader.optionalString("readinessNote"),
             statusAddress: try reader.optionalString("statusAddress"),
             metricsAddress: try reader.optionalString("metricsAddress"),
             enrolled: try reader.integer("enrolled"),

@@ -158,6 +158,7 @@ extension DaemonStatus {
         ]
         for (name, value) in facts { table.add([name, value]) }
         var text = table.text
+        if let readinessNote { text += "\n\(readinessNote)\n" }
         if let lastConfigurationError {
             text += "\nthe last configuration was refused:\n\(lastConfigurationError)\n"
         }

@@ -66,6 +66,10 @@ public struct MapCapacities: Hashable, Sendable {
     public var endpoints: UInt32 = UInt32(KMESH_ENDPOINTS_MAX)
     public var tables: UInt32 = UInt32(KMESH_TABLES_MAX)
     public var waypoints: UInt32 = UInt32(KMESH_WAYPOINTS_MAX)
+    /// Kernel-native: listeners, and as many route tables, virtual hosts and splits.
+    public var listeners: UInt32 = UInt32(KMESH_LISTENERS_MAX)
+    /// Kernel-native: routes of all virtual hosts, and what belongs to them.
+    public var routes: UInt32 = UInt32(KMESH_ROUTE_ENTRIES_MAX)
 
     public init() {}
 }

@@ -8,7 +8,16 @@ public struct ServiceKey: Hashable, Sendable, CustomStringConvertible {
         self.hostname = hostname
     }
 
-    public var description: String { "\(namespace)/\(hostname)" }
+    public var description: String { cluster.map { "cluster \($0)" } ?? "\(namespace)/\(hostname)" }
+
+    /// No service of a mesh is in this namespace: Kubernetes allows no such name.
+    private static let clusters = "<cluster>"
+
+    /// The service that a cluster is to a data plane at L4.
+    public init(cluster name: String) { self.init(namespace: Self.clusters, hostname: name) }
+
+    /// The cluster that the service is; `nil`: one of the mesh.
+    public var cluster: String? { namespace == Self.clusters ? hostname : nil }
 }
 
 extension ServiceKey: Comparable {

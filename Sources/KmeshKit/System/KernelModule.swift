@@ -62,6 +62,8 @@ public enum KernelModule {
     /// Takes it out of the kernel; one that is not there is fine. Programs that are gone may hold it for a
     /// moment: `EWOULDBLOCK`.
     public static func unload() throws(Errno) {
+        // Kernels without modules know no call to remove one.
+        guard Files.exists(root) else { return }
         do throws(Errno) {
             try syscall { unsafe kmesh_unload_module(name) }
         } catch {

@@ -38,6 +38,8 @@ enum kmesh_connect_phase {
 enum {
 	/* Bytes of a request's head that are looked at. One that is longer is not routed by. */
 	KMESH_HTTP_HEAD_MAX = 8192,
+	/* Endpoints that are tried for one connection, besides the first. */
+	KMESH_RETRIES_MAX = 5,
 	/* Of a key with its value in a matcher. */
 	KMESH_HTTP_MATCHER_TEXT_MAX = 4080,
 };
