@@ -75,8 +75,9 @@ int kmesh_resolve(struct sock *sk, struct kmesh_defer *defer, bool is_request)
 	int error;
 
 	/*
-	 * A socket that is hashed already would be hashed twice. The bit and the request may be gone already: a
-	 * sendto(MSG_FASTOPEN) that has waited since before a disconnect takes them for its own when it gives up.
+	 * A socket that is hashed already would be hashed twice. The bit and the request may be gone: a
+	 * sendto(MSG_FASTOPEN) that has waited since before a disconnect takes them for its own when it gives
+	 * up.
 	 */
 	if (WARN_ON_ONCE(sk->sk_state != TCP_SYN_SENT || !sk_unhashed(sk)))
 		return -EINVAL;

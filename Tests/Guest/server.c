@@ -4,8 +4,8 @@
  *
  * It listens at these ports of every address. Each answer begins with the address and port that the
  * connection came to, which say which endpoint was chosen:
- * "ADDRESS:PORT METHOD TARGET head=BYTES body=BYTES" for a request, "ADDRESS:PORT echo BYTES" for other bytes,
- * each with a line feed. With -g it speaks first: "ADDRESS:PORT hello".
+ * "ADDRESS:PORT METHOD TARGET head=BYTES body=BYTES" for a request, "ADDRESS:PORT echo BYTES" for other
+ * bytes, each with a line feed. With -g it speaks first: "ADDRESS:PORT hello".
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
