@@ -54,7 +54,7 @@ else
 endif
 
 bench: ## Measure SUITE= beside its peers (root)
-	@scripts/install-deps build bench
+	@scripts/install-deps build bench $(if $(filter native,$(SUITE)),kmod guest)
 	swift build -c release
 	@benchmarks/run $(SUITE)
 

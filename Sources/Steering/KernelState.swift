@@ -13,6 +13,8 @@ struct KernelState: Sendable {
     /// Held as long as this lives.
     let lock: SharedDescriptor
     let programs: [CgroupHook: SharedDescriptor]
+    /// Those of them that are in force, or shall be: see `KernelState+Waypoints`.
+    var wanted: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor
     private let sockets: SharedDescriptor
@@ -62,6 +64,7 @@ struct KernelState: Sendable {
             flows = try FlowMaps(of: object)
             reasons = try BPFCounters(try object.map(KMESH_MAP_REASON), name: KMESH_MAP_REASON)
             self.programs = try Self.programs(of: object, named: programs)
+            wanted = try Self.wanted(of: self.programs, state)
             messages = SharedDescriptor(try object.program("kmesh_sk_msg"))
             sockets = SharedDescriptor(try object.map(KMESH_MAP_METADATA))
             shared = [
@@ -91,7 +94,7 @@ struct KernelState: Sendable {
             switch state.origin {
             case .adopted:
                 try BPFProgram.attach(messages.file, toSocketsOf: sockets.file)
-                try attachments.apply(programs)
+                try attachments.apply(wanted)
                 try state.layouts.removeStaged()
             case .fresh: try install(attachments, over: nil)
             case .migrated(let former, _): try install(attachments, over: former)
@@ -110,7 +113,7 @@ struct KernelState: Sendable {
             try state.pins.stage()
             for (name, file) in files { try state.pins.pinStaged(file.file, as: name) }
             try replacement.replace(atSocketsOf: sockets, with: messages.file)
-            try attachments.stage(programs, over: former, &replacement)
+            try attachments.stage(wanted, over: former, &replacement)
             try state.pins.commit()
         } catch {
             let failures = replacement.undo()

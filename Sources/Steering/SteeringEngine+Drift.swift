@@ -18,7 +18,7 @@ extension SteeringEngine {
         }
         do throws(BPFError) {
             let attachments = CgroupAttachments(pins: kernel.state.pins, cgroupPath: options.cgroupPath)
-            try attachments.repair(kernel.programs, &repaired)
+            try attachments.repair(kernel.wanted, &repaired)
         } catch {
             fault = fault ?? "\(error)"
         }

@@ -215,6 +215,17 @@ public actor SteeringEngine: DataplaneEngine {
     func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
         // Who may connect is known before anybody is sent there.
         let refused = await authorization.apply(changes)
+        do throws(EngineError) {
+            if changes.contains(where: \.namesWaypoint) {
+                try running?.kernel.tellWaypoints(through: options.cgroupPath)
+            }
+        } catch {
+            // What ran before stays: nothing leads to a waypoint that is not told where to.
+            let rejected = changes.filter(\.namesWaypoint).map {
+                RejectedResource(name: $0.name, reason: "\(error)")
+            }
+            return refused + rejected + steer(by: changes.filter { !$0.namesWaypoint })
+        }
         return refused + steer(by: changes)
     }
 

@@ -54,7 +54,7 @@ final class CrashRounds {
             try killStart()
         case .migration:
             stop()
-            let earlier = try EarlierDataplane(root: root)
+            let earlier = try EarlierDataplane(root: root, cgroup: node.cgroup)
             if earlier.current.exists { try earlier.install() } else { instant = .start }
             try killStart()
         case .update:

@@ -10,8 +10,10 @@ import KmeshTestSupport
 struct EarlierDataplane {
     let current: PinDirectory
     let pins: PinDirectory
+    private let cgroup: String
 
-    init(root: String) throws {
+    init(root: String, cgroup: String) throws {
+        self.cgroup = cgroup
         current = try PinDirectory(root: root, name: "dual-engine-v\(KMESH_LAYOUT_VERSION)")
         pins = try PinDirectory(root: root, name: "dual-engine-v3")
     }
@@ -30,9 +32,16 @@ struct EarlierDataplane {
             try pins.pinStaged(try object.map(name), as: name)
         }
         for hook in CgroupHook.steering {
-            let link = BPFLink(try Self.open("link_\(hook.name)", in: current))
-            try link.update(to: try object.program("kmesh_\(hook.name)"), at: hook.name)
-            try pins.pinStaged(link.descriptor, as: "link_\(hook.name)")
+            let name = "link_\(hook.name)", program = try object.program("kmesh_\(hook.name)")
+            guard let pinned = try current.open(name) else {
+                // It had all of them from the start.
+                let link = try BPFLink.attach(program: program, to: FileDescriptor.open(cgroup), hook: hook)
+                try pins.pinStaged(link.descriptor, as: name)
+                continue
+            }
+            let link = BPFLink(pinned)
+            try link.update(to: program, at: hook.name)
+            try pins.pinStaged(link.descriptor, as: name)
         }
         try BPFProgram.attach(
             try object.program("kmesh_sk_msg"), toSocketsOf: try object.map(KMESH_MAP_METADATA))

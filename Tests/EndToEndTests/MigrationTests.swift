@@ -15,7 +15,7 @@ final class MigrationTests {
     init() throws {
         node = try SandboxNode(
             fixture: "every-kind.yaml", name: "migrate", arguments: ["--node-name", "node-a"])
-        earlier = try EarlierDataplane(root: "\(node.directory)/bpf")
+        earlier = try EarlierDataplane(root: "\(node.directory)/bpf", cgroup: node.cgroup)
     }
 
     deinit {

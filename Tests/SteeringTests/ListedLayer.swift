@@ -29,7 +29,7 @@ final class Listing: Sendable {
 struct ListedLayerLoader: SteeringLayerLoader {
     let listing: Listing
     let clusters: [ClusterKey]
-    var isWithoutSockops = false
+    var isWithoutGetpeername = false
 
     var capacityByMap: [(map: String, capacity: UInt32)] { [("km_trace", 1 << 16)] }
 
@@ -37,7 +37,7 @@ struct ListedLayerLoader: SteeringLayerLoader {
         _ object: borrowing BPFObject, _ programs: inout [CgroupHook: String]
     ) throws(BPFError) {
         listing.state.withLock { $0.calls.append("load") }
-        guard isWithoutSockops, let program = programs.removeValue(forKey: .sockops) else { return }
+        guard isWithoutGetpeername, let program = programs.removeValue(forKey: .getpeername6) else { return }
         try object.leaveOut(program: program)
     }
 

@@ -40,7 +40,7 @@ struct SteeringLayerTests {
             let definition = EngineDefinition(
                 mode: .dualEngine, object: "dual", pins: "listed",
                 migration: LayoutMigration(to: UInt32(KMESH_LAYOUT_VERSION), by: []),
-                makeLoader: { _ in loader })
+                others: [], makeLoader: { _ in loader })
             let options = EngineOptions(
                 nodeName: "n1", bpfFileSystemPath: pins.path, cgroupPath: cgroup)
             return SteeringEngine(definition, options, OpenAuthorizer())
@@ -133,15 +133,44 @@ struct SteeringLayerTests {
     @Test func aHookThatIsLeftOutIsEmptiedAndFilledAgain() async throws {
         let place = try Place()
         var loader = ListedLayerLoader(listing: Listing(), clusters: [])
-        let all = CgroupHook.steering.map { "link_\($0.name)" }.sorted()
+        let all = untold
         for isWithout in [false, true, false] {
-            loader.isWithoutSockops = isWithout
+            loader.isWithoutGetpeername = isWithout
             let engine = place.engine(loader)
             _ = try await engine.start(enrolling: [])
             await engine.tend()
-            #expect(try place.pinnedLinks() == all.filter { !isWithout || $0 != "link_sockops" })
+            #expect(try place.pinnedLinks() == all.filter { !isWithout || $0 != "link_getpeername6" })
             try await engine.stop(.keepPinned)
         }
         try await place.engine(loader).stop(.removeAll)
+    }
+
+    /// The pins of hooks of an engine that knows no waypoint.
+    private var untold: [String] {
+        CgroupHook.steering.filter { $0 != .sockops }.map { "link_\($0.name)" }.sorted()
+    }
+
+    @Test func whatTellsWaypointsIsAttachedWithTheFirstOne() async throws {
+        let place = try Place()
+        let loader = ListedLayerLoader(listing: Listing(), clusters: [])
+        let first = place.engine(loader)
+        _ = try await first.start(enrolling: [])
+        _ = await apply(configuration, to: first)
+        #expect(try place.pinnedLinks() == untold)
+        var sent = headless
+        sent.waypoint = WaypointReference(
+            service: ServiceKey(namespace: "default", hostname: "waypoint"), port: 15019)
+        #expect(await apply([.upsert(.service(sent))], to: first) == [])
+        let all = (untold + ["link_sockops"]).sorted()
+        #expect(try place.pinnedLinks() == all)
+        await first.tend()
+        #expect(await first.activity().drift == 0)
+        try await first.stop(.keepPinned)
+
+        // It stays, as nobody has said yet that there is none any more.
+        let second = place.engine(loader)
+        _ = try await second.start(enrolling: [])
+        #expect(try place.pinnedLinks() == all)
+        try await second.stop(.removeAll)
     }
 }

@@ -58,7 +58,7 @@ def atomicity(results, options):
     module = command(ROOT / "scripts" / "kmod", options.kernel).strip()
     found = dict(_guest(results, options, [], "atomic.py", options.changes, module))
     side = found["atomic"]
-    results.add("atomic.failed", side["failed"], "connections", of=side["connections"], changes=side["changes"],
+    results.add("atomic.failed", side["failed"], "connections", of=side["connections"], changes=side["changes"], clients_that_saw_both=side["crossed"],
                 old=side["old"], new=side["new"])
 
 

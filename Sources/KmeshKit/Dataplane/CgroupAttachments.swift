@@ -34,6 +34,11 @@ public struct CgroupAttachments: Sendable {
         }
     }
 
+    /// Whether an earlier run had a program at the hook.
+    public static func arePinned(_ hook: CgroupHook, in pins: PinDirectory) throws(BPFError) -> Bool {
+        try pins.pinnedNames().contains(pinName(hook))
+    }
+
     /// Puts programs in force again that somebody has taken away: whose pin is gone, whose link is detached
     /// or attached elsewhere, or has got another program.
     /// - Parameter repaired: grows by what was found, also when an error ends it.
