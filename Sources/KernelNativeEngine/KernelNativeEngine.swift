@@ -22,10 +22,11 @@ public enum KernelNativeEngine {
             others: ["dual-engine"], afterRemoval: unloadModule, makeLoader: { RoutingLoader($0) })
     }
 
-    /// The programs that used it are gone, but for a moment of the kernel's.
+    /// The programs that used it are gone, but for a moment of the kernel's. Connections that wait for their
+    /// requests hold it until their idle timeout, which is 3 s unless a service says otherwise.
     @Sendable private static func unloadModule(_ options: EngineOptions) async {
         guard options.module != .nowhere else { return }
-        for _ in 0..<20 {
+        for _ in 0..<100 {
             do throws(Errno) {
                 return try KernelModule.unload()
             } catch {
