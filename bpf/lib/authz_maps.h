@@ -6,23 +6,16 @@
 
 #include <kmesh/abi/abi.h>
 
-#define KMESH_AUTHZ_HASH(name, entries, key_type, value_type) \
-	struct {                                              \
-		__uint(type, BPF_MAP_TYPE_HASH);              \
-		__uint(map_flags, BPF_F_NO_PREALLOC);         \
-		__uint(max_entries, entries);                 \
-		__type(key, struct key_type);                 \
-		__type(value, struct value_type);             \
-	} name SEC(".maps")
+#include "hash_map.h"
 
-KMESH_AUTHZ_HASH(km_authz_source, KMESH_AUTHZ_SOURCES_MAX, kmesh_address, kmesh_authz_source);
-KMESH_AUTHZ_HASH(km_authz_dest, KMESH_AUTHZ_DESTINATIONS_MAX, kmesh_address, kmesh_authz_destination);
-KMESH_AUTHZ_HASH(km_authz_view, KMESH_AUTHZ_DESTINATIONS_MAX, kmesh_authz_view_key, kmesh_authz_view);
-KMESH_AUTHZ_HASH(km_authz_block, KMESH_AUTHZ_BLOCKS_MAX, kmesh_authz_block_key, kmesh_authz_block);
-KMESH_AUTHZ_HASH(km_authz_bits, KMESH_AUTHZ_BITS_MAX, kmesh_authz_bits_key, kmesh_authz_vector);
-KMESH_AUTHZ_HASH(km_authz_term, KMESH_AUTHZ_TERMS_MAX, kmesh_authz_term_key, kmesh_authz_term);
-KMESH_AUTHZ_HASH(km_authz_policy, KMESH_AUTHZ_POLICIES_MAX, kmesh_authz_policy_key, kmesh_authz_policy);
-KMESH_AUTHZ_HASH(km_authz_probe, KMESH_AUTHZ_PROBES_MAX, kmesh_authz_probe_key, kmesh_authz_probe);
+KMESH_HASH_MAP(km_authz_source, KMESH_AUTHZ_SOURCES_MAX, kmesh_address, kmesh_authz_source);
+KMESH_HASH_MAP(km_authz_dest, KMESH_AUTHZ_DESTINATIONS_MAX, kmesh_address, kmesh_authz_destination);
+KMESH_HASH_MAP(km_authz_view, KMESH_AUTHZ_DESTINATIONS_MAX, kmesh_authz_view_key, kmesh_authz_view);
+KMESH_HASH_MAP(km_authz_block, KMESH_AUTHZ_BLOCKS_MAX, kmesh_authz_block_key, kmesh_authz_block);
+KMESH_HASH_MAP(km_authz_bits, KMESH_AUTHZ_BITS_MAX, kmesh_authz_bits_key, kmesh_authz_vector);
+KMESH_HASH_MAP(km_authz_term, KMESH_AUTHZ_TERMS_MAX, kmesh_authz_term_key, kmesh_authz_term);
+KMESH_HASH_MAP(km_authz_policy, KMESH_AUTHZ_POLICIES_MAX, kmesh_authz_policy_key, kmesh_authz_policy);
+KMESH_HASH_MAP(km_authz_probe, KMESH_AUTHZ_PROBES_MAX, kmesh_authz_probe_key, kmesh_authz_probe);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

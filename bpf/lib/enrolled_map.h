@@ -5,12 +5,8 @@
 
 #include <kmesh/abi/abi.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_ENROLLED_MAX);
-	__type(key, struct kmesh_enrolled_key);
-	__type(value, struct kmesh_enrolled);
-} km_enrolled SEC(".maps");
+#include "hash_map.h"
+
+KMESH_HASH_MAP(km_enrolled, KMESH_ENROLLED_MAX, kmesh_enrolled_key, kmesh_enrolled);
 
 #endif

@@ -4,68 +4,17 @@
 #define KMESH_L4_MAPS_H
 
 #include "enrolled_map.h"
+#include "hash_map.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_FRONTENDS_MAX);
-	__type(key, struct kmesh_frontend_key);
-	__type(value, struct kmesh_frontend);
-} km_frontend SEC(".maps");
+KMESH_HASH_MAP(km_frontend, KMESH_FRONTENDS_MAX, kmesh_frontend_key, kmesh_frontend);
+KMESH_HASH_MAP(km_service, KMESH_SERVICES_MAX, kmesh_service_key, kmesh_service);
+KMESH_HASH_MAP(km_slot, KMESH_ENDPOINTS_MAX, kmesh_slot_key, kmesh_slot);
+KMESH_HASH_MAP(km_table, KMESH_TABLES_MAX, kmesh_service_key, kmesh_table);
+KMESH_HASH_MAP(km_endpoint, KMESH_ENDPOINTS_MAX, kmesh_endpoint_key, kmesh_endpoint);
+KMESH_HASH_MAP(km_waypoint, KMESH_WAYPOINTS_MAX, kmesh_address, kmesh_waypoint);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_SERVICES_MAX);
-	__type(key, struct kmesh_service_key);
-	__type(value, struct kmesh_service);
-} km_service SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_ENDPOINTS_MAX);
-	__type(key, struct kmesh_slot_key);
-	__type(value, struct kmesh_slot);
-} km_slot SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_TABLES_MAX);
-	__type(key, struct kmesh_service_key);
-	__type(value, struct kmesh_table);
-} km_table SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_ENDPOINTS_MAX);
-	__type(key, struct kmesh_endpoint_key);
-	__type(value, struct kmesh_endpoint);
-} km_endpoint SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, KMESH_WAYPOINTS_MAX);
-	__type(key, struct kmesh_address);
-	__type(value, struct kmesh_waypoint);
-} km_waypoint SEC(".maps");
-
-/* Evicts the least recently used: evictions are what was counted as created and is not there any more. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, KMESH_AFFINITIES_MAX);
-	__type(key, struct kmesh_affinity_key);
-	__type(value, struct kmesh_affinity);
-} km_affinity SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, KMESH_UDP_FLOWS_MAX);
-	__type(key, struct kmesh_udp_session_key);
-	__type(value, struct kmesh_udp_session);
-} km_udp_session SEC(".maps");
+/* What was counted as created and is not there any more was evicted. */
+KMESH_LRU_HASH_MAP(km_affinity, KMESH_AFFINITIES_MAX, kmesh_affinity_key, kmesh_affinity);
+KMESH_LRU_HASH_MAP(km_udp_session, KMESH_UDP_FLOWS_MAX, kmesh_udp_session_key, kmesh_udp_session);
 
 #endif

@@ -7,12 +7,7 @@
 #include "l4_trace.h"
 #include "peer.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, KMESH_UDP_FLOWS_MAX);
-	__type(key, struct kmesh_udp_reply_key);
-	__type(value, struct kmesh_udp_reply);
-} km_udp_reply SEC(".maps");
+KMESH_LRU_HASH_MAP(km_udp_reply, KMESH_UDP_FLOWS_MAX, kmesh_udp_reply_key, kmesh_udp_reply);
 
 enum { KMESH_ALLOW = 1, KMESH_REFUSE = 0 };
 
