@@ -6,6 +6,7 @@
 #include "l4_lookup.h"
 #include "l4_trace.h"
 #include "peer.h"
+#include "settled.h"
 
 KMESH_LRU_HASH_MAP(km_udp_reply, KMESH_UDP_FLOWS_MAX, kmesh_udp_reply_key, kmesh_udp_reply);
 
@@ -79,19 +80,11 @@ static __always_inline bool kmesh_is_enrolled(struct bpf_sock_addr *ctx, struct 
 	struct kmesh_enrolled_key key = { .netns_cookie = bpf_get_netns_cookie(ctx) };
 	struct kmesh_enrolled enrolled;
 
-	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
-		switch (KMESH_READ(&km_enrolled, &key, &enrolled)) {
-		case KMESH_FOUND:
-			verdict->request.client = enrolled.address;
-			verdict->trace_until_s = enrolled.trace_until_s;
-			return true;
-		case KMESH_ABSENT:
-			return false;
-		default:
-			kmesh_count(KMESH_REASON_RETRIED);
-		}
-	}
-	return false;
+	if (KMESH_READ_SETTLED(&km_enrolled, &key, &enrolled) != KMESH_FOUND)
+		return false;
+	verdict->request.client = enrolled.address;
+	verdict->trace_until_s = enrolled.trace_until_s;
+	return true;
 }
 
 /* What a hook does with a verdict that leaves the destination as it is. */
@@ -313,19 +306,16 @@ static __always_inline int kmesh_recvmsg(struct bpf_sock_addr *ctx, bool is_v4,
 	/* A connection that was dissolved runs no hook: what the socket dialed for it means nothing now. */
 	if (sk && sk->state == BPF_TCP_ESTABLISHED && kmesh_show_dialed(ctx, is_v4, actual))
 		return KMESH_ALLOW;
-	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
-		switch (KMESH_READ(&km_udp_reply, &key, &reply)) {
-		case KMESH_FOUND:
-			kmesh_store(ctx, is_v4, &reply.frontend_address, reply.frontend_port);
-			kmesh_count(KMESH_REASON_REPLY_TRANSLATED);
-			return KMESH_ALLOW;
-		case KMESH_ABSENT:
-			return KMESH_ALLOW;
-		default:
-			kmesh_count(KMESH_REASON_RETRIED);
-		}
+	switch (KMESH_READ_SETTLED(&km_udp_reply, &key, &reply)) {
+	case KMESH_FOUND:
+		kmesh_store(ctx, is_v4, &reply.frontend_address, reply.frontend_port);
+		kmesh_count(KMESH_REASON_REPLY_TRANSLATED);
+		break;
+	case KMESH_ABSENT:
+		break;
+	case KMESH_TORN:
+		kmesh_count(KMESH_REASON_INCOMPLETE);
 	}
-	kmesh_count(KMESH_REASON_INCOMPLETE);
 	return KMESH_ALLOW;
 }
 

@@ -9,6 +9,7 @@
 #include "l4_lookup.h"
 #include "native_maps.h"
 #include "peer.h"
+#include "settled.h"
 
 static __always_inline struct kmesh_active *kmesh_find_active(const struct kmesh_endpoint_key *key)
 {
@@ -52,17 +53,7 @@ static __always_inline __u32 kmesh_limit_of(__u32 service_id)
 	struct kmesh_service_key key = { .service_id = service_id };
 	struct kmesh_limit limit;
 
-	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
-		switch (KMESH_READ(&km_limit, &key, &limit)) {
-		case KMESH_FOUND:
-			return limit.max_connections;
-		case KMESH_ABSENT:
-			return 0;
-		default:
-			kmesh_count(KMESH_REASON_RETRIED);
-		}
-	}
-	return 0;
+	return KMESH_READ_SETTLED(&km_limit, &key, &limit) == KMESH_FOUND ? limit.max_connections : 0;
 }
 
 /* Counts the socket where it is about to connect. Returns false when the service port has too many. */

@@ -5,21 +5,12 @@
 
 #include "l4_lookup.h"
 #include "native_maps.h"
+#include "settled.h"
 
 static __always_inline bool kmesh_read_listener(const struct kmesh_frontend_key *key,
 						struct kmesh_listener *listener)
 {
-	for (int attempt = 0; attempt < KMESH_ATTEMPTS_MAX; attempt++) {
-		switch (KMESH_READ(&km_listener, key, listener)) {
-		case KMESH_FOUND:
-			return true;
-		case KMESH_ABSENT:
-			return false;
-		default:
-			kmesh_count(KMESH_REASON_RETRIED);
-		}
-	}
-	return false;
+	return KMESH_READ_SETTLED(&km_listener, key, listener) == KMESH_FOUND;
 }
 
 /* The listener that takes what is dialed at a port, whatever the address of its family. */
