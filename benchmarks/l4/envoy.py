@@ -2,8 +2,9 @@
 
 import json
 
-from load import Client
 from envoy_package import install
+from envoy_sidecar import configuration
+from load import Client
 from namespaces import wait_for_port
 from network import PORT, SERVER
 from processes import CLIENT_CPU, SERVER_CPU, start
@@ -22,34 +23,7 @@ def chain(place, network, host):
 
 def _start(place, program, namespace, name, listen, forward, cpu):
     path = place.directory / f"envoy-{name}.json"
-    path.write_text(json.dumps(_configuration(name, listen, forward)))
+    path.write_text(json.dumps(configuration(name, listen, forward)))
     words = [program, "-c", path, "--concurrency", 1, "--disable-hot-restart", "-l", "warning"]
     start(place, namespace, words, cpu=cpu, log=f"envoy-{name}.log")
     wait_for_port(namespace, *listen, seconds=20)
-
-
-def _configuration(name, listen, forward):
-    """HTTP in, HTTP out, one route: no telemetry, no retries, no access log."""
-    extensions = "type.googleapis.com/envoy.extensions.filters"
-    manager = {
-        "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name, "codec_type": "HTTP1", "generate_request_id": False,
-        "route_config": {"virtual_hosts": [{
-            "name": "all", "domains": ["*"],
-            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "next", "timeout": "0s"}}]}]},
-        "http_filters": [
-            {"name": "router", "typed_config": {"@type": f"{extensions}.http.router.v3.Router"}}],
-    }
-    return {"static_resources": {
-        "listeners": [{
-            "name": name, "address": _address(listen),
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}],
-        "clusters": [{
-            "name": "next", "type": "STATIC", "connect_timeout": "5s",
-            "load_assignment": {"cluster_name": "next", "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address(forward)}}]}]}}],
-    }}
-
-
-def _address(address):
-    return {"socket_address": {"address": address[0], "port_value": address[1]}}

@@ -5,6 +5,7 @@ import time
 
 import mesh
 from envoy_package import PROGRAM
+from envoy_sidecar import configuration
 from namespaces import wait_for_port
 from network import HOSTS, SERVER
 from place import RELEASE, CannotMeasure
@@ -73,30 +74,7 @@ def _envoy_match(match):
 
 
 def _configuration(name, listen, forward, matches):
-    """HTTP in, HTTP out: no telemetry, no retries, no access log. The more specific routes come first."""
-    extensions = "type.googleapis.com/envoy.extensions.filters"
+    """The more specific routes come first."""
     ordered = sorted(matches, key=lambda match: (-len(match.get("path", {}).get("value", "")),
                                                  -len(match.get("headers", []))))
-    manager = {
-        "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name, "codec_type": "HTTP1", "generate_request_id": False,
-        "route_config": {"virtual_hosts": [{
-            "name": "all", "domains": ["*"],
-            "routes": [{"match": _envoy_match(match), "route": {"cluster": "next", "timeout": "0s"}}
-                       for match in ordered]}]},
-        "http_filters": [
-            {"name": "router", "typed_config": {"@type": f"{extensions}.http.router.v3.Router"}}],
-    }
-    return {"static_resources": {
-        "listeners": [{
-            "name": name, "address": _address(listen),
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}],
-        "clusters": [{
-            "name": "next", "type": "STATIC", "connect_timeout": "5s",
-            "load_assignment": {"cluster_name": "next", "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address(forward)}}]}]}}],
-    }}
-
-
-def _address(address):
-    return {"socket_address": {"address": address[0], "port_value": address[1]}}
+    return configuration(name, listen, forward, [_envoy_match(match) for match in ordered])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """What the tests share: the servers' addresses, the test program's maps, the module's counters, clients."""
 
+import asyncio
 import ctypes
 import errno
 import os
@@ -139,6 +140,24 @@ def dialed(waits=True, family=socket.AF_INET, address=DIALED):
         made.close()
         raise OSError(error, os.strerror(error))
     return made
+
+
+def ask_at_once(count):
+    """Asks by as many asyncio clients at the same time, every other one the second server. Whether the right ones
+    have answered."""
+    async def one(number):
+        reader, writer = await asyncio.open_connection(*DIALED)
+        writer.write(TO_SECOND if number % 2 else TO_FIRST)
+        await writer.drain()
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        answer = await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+        return servers(answer) == ["srv2" if number % 2 else "srv1"]
+
+    async def all_of_them():
+        return await asyncio.gather(*map(one, range(count)))
+
+    return all(asyncio.run(all_of_them()))
 
 
 def disconnect(sock):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """Ways in which clients connect and send."""
 
-import asyncio
 import ctypes
 import errno
 import http.client
@@ -15,8 +14,8 @@ import time
 import unittest
 
 from mesh import (
-    DIALED, DIALED6, FIRST, MSG_ZEROCOPY, SO_ZEROCOPY, TO_FIRST, TO_SECOND, MeshTest, client, counter, dialed,
-    libc, receive, send_all, servers, wait,
+    DIALED, DIALED6, FIRST, MSG_ZEROCOPY, SO_ZEROCOPY, TO_FIRST, TO_SECOND, MeshTest, ask_at_once, client,
+    counter, dialed, libc, receive, send_all, servers, wait,
 )
 
 
@@ -78,19 +77,7 @@ class ClientTests(MeshTest):
             connection.close()
 
     def test_asyncio(self):
-        async def one(number):
-            reader, writer = await asyncio.open_connection(*DIALED)
-            writer.write(TO_SECOND if number % 2 else TO_FIRST)
-            await writer.drain()
-            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            answer = await asyncio.wait_for(reader.readline(), 5)
-            writer.close()
-            return servers(answer) == ["srv2" if number % 2 else "srv1"]
-
-        async def all_of_them():
-            return await asyncio.gather(*map(one, range(20)))
-
-        self.assertTrue(all(asyncio.run(all_of_them())))
+        self.assertTrue(ask_at_once(20))
 
     def test_io_uring(self):
         command = [os.environ["KMESH_PROGRAMS"] + "/uring", *map(str, DIALED), "srv2"]
