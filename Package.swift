@@ -71,10 +71,10 @@ let package = Package(
         program("kmesh-sandbox", ["KmeshSandbox", "KmeshKit", arguments]),
 
         .target(
-            name: "KmeshTestSupport", dependencies: ["CLinux", "KmeshKit"], path: "Tests/KmeshTestSupport",
-            swiftSettings: strict),
+            name: "KmeshTestSupport", dependencies: ["CKmeshABI", "CLinux", "KmeshKit"],
+            path: "Tests/KmeshTestSupport", swiftSettings: strict),
 
-        tests("ABITests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit"]),
+        tests("ABITests", ["CKmeshABI", "KernelNativeEngine", "KmeshKit", "KmeshTestSupport"]),
         tests("AdminTests", ["KmeshKit", logging]),
         tests("AuthorizationTests", ["KmeshKit", "KmeshYAML", "MeshFile"]),
         tests("AuthzXDPTests", ["AuthzXDP", "CKmeshABI", "KmeshKit", "KmeshTestSupport"]),

@@ -1,27 +1,12 @@
 import CKmeshABI
+import KmeshTestSupport
 import Testing
 
 @testable import KmeshKit
 
 /// The words that Swift writes are the bytes of the C structs, field by field.
 @Suite struct LayoutTests {
-    /// Sixteen different bytes, and the same in C.
-    private let address = IPAddress(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
-    private var cAddress: kmesh_address {
-        kmesh_address(
-            words: (
-                UInt32(bigEndian: 0x0102_0304), UInt32(bigEndian: 0x0506_0708),
-                UInt32(bigEndian: 0x090a_0b0c), UInt32(bigEndian: 0x0d0e_0f10)
-            ))
-    }
-
-    private func words<Value>(of value: Value) -> [UInt32] {
-        unsafe withUnsafeBytes(of: value) { bytes in
-            stride(from: 0, to: bytes.count, by: 4).map {
-                unsafe bytes.load(fromByteOffset: $0, as: UInt32.self)
-            }
-        }
-    }
+    private let address = CLayout.address, cAddress = CLayout.cAddress
 
     /// Compares key and value with their structs; `value` has no seal yet where the map's values have one.
     private func expect<Key: MapWords, Value: MapWords, CKey, CValue>(
@@ -30,8 +15,8 @@ import Testing
     ) {
         #expect(Key.byteCount == MemoryLayout<CKey>.size, sourceLocation: sourceLocation)
         #expect(Value.byteCount == MemoryLayout<CValue>.size, sourceLocation: sourceLocation)
-        #expect(entry.key.words == words(of: cKey), sourceLocation: sourceLocation)
-        let cWords = words(of: cValue).prefix(Value.wordCount)
+        #expect(entry.key.words == CLayout.words(of: cKey), sourceLocation: sourceLocation)
+        let cWords = CLayout.words(of: cValue).prefix(Value.wordCount)
         #expect(entry.value.words == Array(cWords), sourceLocation: sourceLocation)
         #expect(Key(words: entry.key.words[...]) == entry.key, sourceLocation: sourceLocation)
         #expect(Value(words: cWords) == entry.value, sourceLocation: sourceLocation)
@@ -42,7 +27,7 @@ import Testing
         #expect(unsafe withUnsafeBytes(of: cAddress) { unsafe Array($0) } == Array(1...16))
         var written: [UInt32] = []
         address.append(to: &written)
-        #expect(written == words(of: cAddress))
+        #expect(written == CLayout.words(of: cAddress))
         #expect(IPAddress(words: written[...]) == address)
     }
 
@@ -55,7 +40,7 @@ import Testing
             is: key, kmesh_frontend(service_id: 0xa1b2_c3d4, seal: 0))
         #expect(MemoryLayout.offset(of: \kmesh_frontend.seal) == 4)
         let marker = kmesh_frontend_key(address: cAddress, port: 0, protocol: 0, pad: 0)
-        #expect(FrontendKey(markerOf: address).words == words(of: marker))
+        #expect(FrontendKey(markerOf: address).words == CLayout.words(of: marker))
     }
 
     @Test func services() {

@@ -1,32 +1,18 @@
 import AuthzXDP
 import CKmeshABI
 import KmeshKit
+import KmeshTestSupport
 import Testing
 
 /// The words that Swift writes are the bytes of the C structs, field by field.
 @Suite struct LayoutTests {
-    private let address = IPAddress(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
-    private var cAddress: kmesh_address {
-        kmesh_address(
-            words: (
-                UInt32(bigEndian: 0x0102_0304), UInt32(bigEndian: 0x0506_0708),
-                UInt32(bigEndian: 0x090a_0b0c), UInt32(bigEndian: 0x0d0e_0f10)
-            ))
-    }
-
-    private func words<Value>(of value: Value) -> [UInt32] {
-        unsafe withUnsafeBytes(of: value) { bytes in
-            stride(from: 0, to: bytes.count, by: 4).map {
-                unsafe bytes.load(fromByteOffset: $0, as: UInt32.self)
-            }
-        }
-    }
+    private let address = CLayout.address, cAddress = CLayout.cAddress
 
     private func expect<Entry: MapWords, CEntry>(
         _ entry: Entry, is cEntry: CEntry, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         #expect(Entry.byteCount == MemoryLayout<CEntry>.size, sourceLocation: sourceLocation)
-        let cWords = words(of: cEntry).prefix(Entry.wordCount)
+        let cWords = CLayout.words(of: cEntry).prefix(Entry.wordCount)
         #expect(entry.words == Array(cWords), sourceLocation: sourceLocation)
         #expect(Entry(words: cWords) == entry, sourceLocation: sourceLocation)
     }
