@@ -64,7 +64,8 @@ struct RoutingLayer: SteeringLayer {
         _ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane
     ) -> [ResourceChange<MeshResource>] {
         let lowered = clusters.lower(changes)
-        limits.note(changes + lowered)
+        limits.note(changes)
+        limits.note(lowered)
         guard isStale || changes.contains(where: \.concernsRouting) else { return lowered }
         isStale = true
         routes.prepare(changes)

@@ -49,7 +49,7 @@ extension SteeringEngine.Running {
     ) -> (rejected: [RejectedResource], writes: Int) {
         guard layer != nil else { return dataplane.apply(changes) }
         let others = layer?.prepare(changes, &dataplane) ?? []
-        let (rejected, writes) = dataplane.apply(changes + others) {
+        let (rejected, writes) = dataplane.apply(others.isEmpty ? changes : changes + others) {
             (dataplane, renumbered) throws(MapError) in
             try layer?.refer(to: dataplane, renumbered: renumbered)
         }
