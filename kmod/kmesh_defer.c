@@ -235,14 +235,12 @@ static int kmesh_pre_connect(struct sock *sk, struct kmesh_sockaddr *address, in
  * Fast Open, and connect a socket that has no endpoint. It gives up when a request is under way already. The
  * core frees the request in disconnect and destroy.
  */
-static bool kmesh_defer(struct sock *sk, struct kmesh_defer *defer, const void *address, int size)
+static bool kmesh_defer(struct sock *sk, struct kmesh_defer *defer)
 {
 	struct tcp_fastopen_request *request = kzalloc(sizeof(*request), GFP_KERNEL_ACCOUNT);
 
 	if (!request)
 		return false;
-	memcpy(&defer->fallback, address, size);
-	defer->fallback_size = size;
 	defer->state = KMESH_DEFERRED;
 	tcp_sk(sk)->fastopen_req = request;
 	WRITE_ONCE(sk->sk_socket->ops, &defer->family->own_ops);
@@ -289,13 +287,13 @@ static int kmesh_connect(struct sock *sk, struct kmesh_sockaddr *address, int si
 	kmesh_enter();
 	if (defer && BPF_CGROUP_PRE_CONNECT_ENABLED(sk) && kmesh_is_destination(sk, address, size)) {
 		size = min_t(int, size, sizeof(defer->fallback));
+		memcpy(&defer->fallback, address, size);
+		defer->fallback_size = size;
 		if (tcp_sk(sk)->fastopen_req) {
-			memcpy(&defer->fallback, address, size);
-			defer->fallback_size = size;
 			error = kmesh_connect_fast(sk, defer);
 			goto out;
 		}
-		if (kmesh_defer(sk, defer, address, size))
+		if (kmesh_defer(sk, defer))
 			goto out;
 	}
 	if (defer)

@@ -56,7 +56,7 @@ import Testing
         let writes = rig.writeCount
         #expect(look(&rig).repaired == [:])
         #expect(rig.writeCount == writes)
-        rig.maps.forEach { if $0.name != "km_limit" { #expect($0.count > 0, "nothing in \($0.name)") } }
+        for map in rig.maps.all { #expect(map.count > 0, "nothing in \(map.name)") }
     }
 
     @Test func everyKindOfDamageIsRepaired() throws {

@@ -52,19 +52,11 @@ struct Rig {
     func verify() throws -> [Difference] { try dataplane.verify { "service \($0)" } }
 
     /// Entries in all maps.
-    var count: Int {
-        var count = 0
-        maps.forEach { count += $0.count }
-        return count
-    }
+    var count: Int { maps.all.map(\.count).reduce(0, +) }
 
-    var writeCount: Int {
-        var count = 0
-        maps.forEach { count += $0.writeCount }
-        return count
-    }
+    var writeCount: Int { maps.all.map(\.writeCount).reduce(0, +) }
 
-    func setFault(_ fault: MapFault?) { maps.forEach { $0.setFault(fault) } }
+    func setFault(_ fault: MapFault?) { for map in maps.all { map.setFault(fault) } }
 }
 
 /// Service ports with ids that rise.

@@ -317,7 +317,7 @@ import Testing
     @Test(arguments: 1...12)
     func aRestartAfterACrash(writes: Int) throws {
         var rig = try rig()
-        rig.maps.forEach { $0.setFault(.from(writes)) }
+        for map in rig.maps.all { map.setFault(.from(writes)) }
         _ = try? rig.apply([put(routes(of: "s", [host([.any], [route("x", .exact("/x"), to: .to("v2"))])]))])
         rig.settle()
         rig.setFault(nil)

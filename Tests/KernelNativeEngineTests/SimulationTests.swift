@@ -77,7 +77,7 @@ private struct SimulatedWorld {
         let services = Self.names.map { service($0, ["\(Self.key($0).address)"]) }
         try rig.apply((services + RouteGenerator.services.map { service($0) }).map(put))
         let observer = observer
-        rig.maps.forEach { $0.observeAnyWrite { observer.look() } }
+        for map in rig.maps.all { map.observeAnyWrite { observer.look() } }
     }
 
     /// What is said now, with what comes.
@@ -128,7 +128,7 @@ private struct SimulatedWorld {
         observer.allow(decisions(next, ports))
         if fails {
             let seed = random.next()
-            rig.maps.forEach { $0.setFault(.random(0.3, seed: seed, errno: .notPermitted)) }
+            for map in rig.maps.all { map.setFault(.random(0.3, seed: seed, errno: .notPermitted)) }
         }
         configurations = next
         do throws(any Error) {

@@ -43,20 +43,12 @@ public struct InMemoryNativeMaps: Sendable {
             splits: splits, shares: shares)
     }
 
-    /// Does the same with each map.
-    public func forEach(_ body: (any InMemoryNativeMap) throws -> Void) rethrows {
-        try body(listeners)
-        try body(chains)
-        try body(tables)
-        try body(hosts)
-        try body(found)
-        try body(routes)
-        try body(conditions)
-        try body(texts64)
-        try body(texts256)
-        try body(texts4096)
-        try body(splits)
-        try body(shares)
+    /// Each of them.
+    public var all: [any InMemoryNativeMap] {
+        [
+            listeners, chains, tables, hosts, found, routes, conditions, texts64, texts256, texts4096, splits,
+            shares,
+        ]
     }
 }
 

@@ -47,14 +47,15 @@ public enum KernelModule {
             guard let modprobe = Program.find("modprobe") ?? Program.find("/sbin/modprobe") else { return }
             _ = try? Program(modprobe, ["-q", name]).run(mergingError: true)
         case .file(let path):
+            var hint = ""
             do throws(Errno) {
                 let file = try FileDescriptor.open(path)
+                hint = "; the kernel's log says more"
                 try syscall { kmesh_load_module(file.number) }
             } catch {
                 guard error != .exists else { return }
                 throw KernelModuleError(
-                    description: "the kernel module \(path) cannot be loaded: \(error); "
-                        + "the kernel's log says more")
+                    description: "the kernel module \(path) cannot be loaded: \(error)\(hint)")
             }
         }
     }
