@@ -32,13 +32,10 @@ done
 [ "$(id -u)" -eq 0 ] || fail "needs root, which serves this machine's files to the guest"
 [ "$(uname -m)" = x86_64 ] || fail "knows guests of x86-64 only"
 for virtiofsd in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd ''; do [ ! -x "$virtiofsd" ] || break; done
-if [ -z "$virtiofsd" ] || ! command -v qemu-system-x86_64 >/dev/null; then
-	fail "no QEMU or no virtiofsd here; 'scripts/install-deps guest' installs them"
-fi
+[ -n "$virtiofsd" ] || fail "no virtiofsd here; 'scripts/install-deps guest' installs it"
+qemu=$(scripts/guest/qemu) || exit 125
 packages=$(scripts/kernel-packages "$kernel") || exit 125
 image=$(sed -n 's/^image=//p' <<<"$packages")
-# Without cmpxchg16b (see below) later kernels give programs memory only from slabs that are checked.
-if ! grep -q '^version=6\.' <<<"$packages"; then append+=' slab_debug=F'; fi
 
 mkdir -p .build/guest
 run=$(mktemp -d "$PWD/.build/guest/run.XXXXXX")
@@ -78,15 +75,14 @@ elif [ -z "$tcg" ] && [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /pro
 	# A /dev/kvm without either serves guests that were built for it only.
 	machine=(-accel kvm)
 fi
-# QEMU 7.2 sets wrong flags after cmpxchg16b: without clearcpuid= one boot in three dies. It also
-# stands still for seconds, which is no lockup. Whatever ends this script ends the guest.
+# Emulated processors stand still for seconds, which is no lockup. Whatever ends this script ends the guest.
 setpriv --pdeathsig KILL timeout --signal KILL "$seconds" setpriv --pdeathsig KILL \
-	qemu-system-x86_64 "${machine[@]}" -cpu max -smp "$smp" -m "${memory}M" \
+	"$qemu" "${machine[@]}" -cpu max -smp "$smp" -m "${memory}M" \
 	-nodefaults -no-user-config -display none -no-reboot -serial "file:$run/console" \
 	-object "memory-backend-memfd,id=memory,size=${memory}M,share=on" -numa node,memdev=memory \
 	-chardev "socket,id=files,path=$run/files" -device vhost-user-fs-pci,chardev=files,tag=host \
 	-kernel "$image" -append "root=host rootfstype=virtiofs rw init=$PWD/scripts/guest/init \
-kmesh_run=$run console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off clearcpuid=cx16 nosoftlockup \
+kmesh_run=$run console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off nosoftlockup \
 rcupdate.rcu_cpu_stall_timeout=300 $append" >"$run/qemu.log" 2>&1 </dev/null &
 guest=$!
 tail -f -s 0.1 -n +1 --pid=$guest "$run/output" 2>/dev/null &

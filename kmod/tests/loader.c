@@ -5,8 +5,6 @@
  *   loader attach OBJECT CGROUP PINS [CONFIG]
  *                           attaches the connect programs, and pins their links and maps; the file CONFIG
  *                           has a struct test_config
- *   loader idle OBJECT CGROUP PINS
- *                           attaches the one that does nothing
  *   loader refused OBJECT   succeeds when the kernel refuses the program of another kind
  */
 #include <bpf/bpf.h>
@@ -33,7 +31,7 @@ static bool is_wanted(const char *command, const char *name)
 {
 	if (!strcmp(command, "attach"))
 		return !strcmp(name, "test_connect4") || !strcmp(name, "test_connect6");
-	return !strcmp(name, !strcmp(command, "idle") ? "test_idle4" : "test_bind4");
+	return !strcmp(name, "test_bind4");
 }
 
 static struct bpf_object *open_object(const char *path, const char *command)
@@ -110,8 +108,7 @@ int main(int count, char **arguments)
 		return error != -EACCES;
 	}
 	if (count < 5 || count > 6) {
-		fprintf(stderr,
-			"usage: loader attach|idle OBJECT CGROUP PINS [CONFIG], loader refused OBJECT\n");
+		fprintf(stderr, "usage: loader attach OBJECT CGROUP PINS [CONFIG], loader refused OBJECT\n");
 		return 2;
 	}
 	object = open_object(arguments[2], arguments[1]);
