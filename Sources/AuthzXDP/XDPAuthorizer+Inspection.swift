@@ -11,14 +11,11 @@ extension XDPAuthorizer {
 
     public func meters() async -> EngineMeters {
         guard let running else { return EngineMeters() }
-        let programs = [
-            ("kmesh_authz", running.kernel.programs.guarded),
-            ("kmesh_authz_open", running.kernel.programs.open),
-        ]
         return EngineMeters(
             reasons: running.kernel.reasonCounts(),
             maps: running.kernel.mapSnapshots(counts: running.entriesByMap),
-            programs: programs.compactMap { ProgramStatistics.use(of: $0.1, named: $0.0) },
+            programs: [ProgramStatistics.use(of: running.kernel.program, named: "kmesh_authz")].compactMap(
+                \.self),
             policies: (try? running.dataplane.policySnapshots()) ?? [])
     }
 
@@ -32,7 +29,8 @@ extension XDPAuthorizer {
                 ProtectedWorkload(
                     pod: workload.pod, addresses: workload.addresses,
                     policies: running.dataplane.policies(protecting: workload.id),
-                    attachment: running.attached[workload.id]?.form.name ?? "not attached",
+                    attachment: running.attached[workload.id]?.name
+                        ?? (running.dataplane.isGuarded(workload.id) ? "not attached" : "not needed"),
                     probePorts: options.authorization.letsProbesPass
                         ? running.dataplane.probePorts(of: workload.id) : [])
             },
@@ -43,8 +41,10 @@ extension XDPAuthorizer {
     public func verify() async throws -> [Difference] {
         guard let running else { throw EngineError.notStarted }
         let missing = running.workloads.values.sorted { $0.pod < $1.pod }.filter { workload in
-            guard let attached = running.attached[workload.id] else { return true }
-            return (try? running.attachments.isInForce(attached.form, workload)) != true
+            guard let form = running.attached[workload.id] else {
+                return running.dataplane.isGuarded(workload.id)
+            }
+            return (try? running.attachments.isInForce(form, workload)) != true
         }
         return try running.dataplane.verify()
             + missing.map {

@@ -2,7 +2,7 @@ internal import BPFLoader
 public import KmeshKit
 internal import Logging
 
-/// Enforces policies in the kernel, in the network namespace of each enrolled workload.
+/// Enforces policies in the kernel, in the network namespace of each enrolled workload that they protect.
 public actor XDPAuthorizer: AuthorizationEnforcer {
     let options: EngineOptions
     let log = Logger(label: "authz")
@@ -18,8 +18,9 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         let attachments: PodAttachments
         var isEnforcing: Bool
         var workloads: [LocalWorkload.ID: LocalWorkload] = [:]
-        /// How the program is attached; a workload waits for the first configuration without.
-        var attached: [LocalWorkload.ID: Attachment] = [:]
+        /// How the program is attached to workloads that policies protect. A workload waits for the first
+        /// configuration without.
+        var attached: [LocalWorkload.ID: PodAttachments.Form] = [:]
         /// Why it is not attached as it should be, for each workload that has been told of.
         var faults: [LocalWorkload.ID: String] = [:]
         var isConfigured = false
@@ -33,12 +34,6 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         var driftFault: String?
         /// The addresses of the node as its Node object has them.
         var nodeAddresses: [IPAddress] = []
-    }
-
-    struct Attachment: Hashable, Sendable {
-        var form: PodAttachments.Form
-        /// Whether it is the program for workloads with policies.
-        var isGuarded: Bool
     }
 
     public init(_ options: EngineOptions) {
@@ -75,7 +70,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         _ workloads: [LocalWorkload], over kernel: AuthzKernel
     ) throws(BPFError) -> Running {
         let attachments = PodAttachments(
-            pins: kernel.pins, options: options.authorization, programs: kernel.programs)
+            pins: kernel.pins, options: options.authorization, program: kernel.program)
         var dataplane = AuthorizationDataplane(maps: kernel.maps, grace: try KernelGracePeriod())
         let isEnforcing: Bool
         do throws(MapError) {
@@ -91,9 +86,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         started.workloads = Dictionary(workloads.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
         try kernel.takeOver { () throws(BPFError) in
             for workload in workloads {
-                // Whether policies protect it is not known yet.
-                guard let form = try attachments.adopt(workload, isGuarded: true) else { continue }
-                started.attached[workload.id] = Attachment(form: form, isGuarded: true)
+                started.attached[workload.id] = try attachments.adopt(workload)
             }
             try attachments.detachAll(but: workloads)
         }
@@ -135,7 +128,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
             // Its addresses lead to its policies before the first connection is judged.
             if let update = try running?.dataplane.protect(workload) { note(update) }
             guard running?.isConfigured == true else { return }
-            try attach(workload)
+            try settle(workload)
             if let previous, previous.networkNamespace.cookie != workload.networkNamespace.cookie {
                 try running?.attachments.detach(previous)
             }
@@ -168,31 +161,36 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         }
     }
 
-    /// Attaches the program that suits the workload's policies, or gives the link that one.
-    private func attach(_ workload: LocalWorkload) throws(BPFError) {
+    /// Attaches the program, or gives the link the one of this run; detaches it where no policy protects the
+    /// workload: XDP on a veth costs each packet, and the kernel the segmentation of what the peer sends.
+    private func settle(_ workload: LocalWorkload) throws(BPFError) {
         guard let running else { return }
-        let isGuarded = running.dataplane.isGuarded(workload.id)
-        let form = try running.attachments.attach(workload, isGuarded: isGuarded)
-        self.running?.attached[workload.id] = Attachment(form: form, isGuarded: isGuarded)
+        var form: PodAttachments.Form?
+        if running.dataplane.isGuarded(workload.id) {
+            form = try running.attachments.attach(workload)
+        } else {
+            try running.attachments.detach(workload)
+        }
+        self.running?.attached[workload.id] = form
         self.running?.faults[workload.id] = nil
     }
 
-    /// Attaches where the program is missing or the wrong one: pods that waited for their policies, whose
-    /// first policy came or whose last one went, or whose link somebody took away.
+    /// Attaches where the program is missing, and detaches where it is not needed: pods that waited for their
+    /// policies, whose first policy came or whose last one went, or whose link somebody took away.
     /// - Parameter looksAtLinks: asks the kernel for each link.
     func settleAttachments(looksAtLinks: Bool) {
         guard let running, running.isConfigured else { return }
         for (id, workload) in running.workloads {
             do throws(BPFError) {
-                if let attached = running.attached[id], attached.isGuarded == running.dataplane.isGuarded(id)
-                {
-                    guard looksAtLinks, try !running.attachments.isInForce(attached.form, workload) else {
+                let form = running.attached[id]
+                if running.dataplane.isGuarded(id) == (form != nil) {
+                    guard looksAtLinks, let form, try !running.attachments.isInForce(form, workload) else {
                         continue
                     }
                     log.error("the program of pod \(workload.pod) was taken away; attaching it again")
                     self.running?.attached[id] = nil
                 }
-                try attach(workload)
+                try settle(workload)
             } catch {
                 let fault = "\(error)"
                 if running.faults[id] != fault { log.error("pod \(workload.pod) is not protected: \(fault)") }

@@ -13,7 +13,7 @@ struct KernelState: Sendable {
     /// Held as long as this lives.
     let lock: SharedDescriptor
     let programs: [CgroupHook: SharedDescriptor]
-    /// Those of them that are in force, or shall be: see `KernelState+Waypoints`.
+    /// Those of them that are in force, or shall be: see `KernelState+OnDemand`.
     var wanted: [CgroupHook: SharedDescriptor]
     /// The program for the first messages to a waypoint, and the sockets that it sees.
     private let messages: SharedDescriptor

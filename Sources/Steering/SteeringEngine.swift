@@ -216,15 +216,14 @@ public actor SteeringEngine: DataplaneEngine {
         // Who may connect is known before anybody is sent there.
         let refused = await authorization.apply(changes)
         do throws(EngineError) {
-            if changes.contains(where: \.namesWaypoint) {
-                try running?.kernel.tellWaypoints(through: options.cgroupPath)
-            }
+            let hooks = changes.reduce(into: Set()) { $0.formUnion($1.hooksOnDemand) }
+            try running?.kernel.attach(onDemand: hooks, to: options.cgroupPath)
         } catch {
-            // What ran before stays: nothing leads to a waypoint that is not told where to.
-            let rejected = changes.filter(\.namesWaypoint).map {
+            // What ran before stays: nothing leads to a waypoint that is not told where to, or is counted for ever.
+            let rejected = changes.filter { !$0.hooksOnDemand.isEmpty }.map {
                 RejectedResource(name: $0.name, reason: "\(error)")
             }
-            return refused + rejected + steer(by: changes.filter { !$0.namesWaypoint })
+            return refused + rejected + steer(by: changes.filter(\.hooksOnDemand.isEmpty))
         }
         return refused + steer(by: changes)
     }

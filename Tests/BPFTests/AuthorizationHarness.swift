@@ -12,7 +12,6 @@ final class AuthorizationHarness {
 
     let xdp: BPFProgram
     /// For workloads without policies.
-    let open: BPFProgram
     let question: BPFProgram
     let lookup: BPFProgram
     let maps: AuthzMaps
@@ -32,7 +31,6 @@ final class AuthorizationHarness {
         for map in sized { try object.setCapacity(of: map, to: capacity) }
         try object.load()
         xdp = BPFProgram(try object.program("kmesh_authz"))
-        open = BPFProgram(try object.program("kmesh_authz_open"))
         question = BPFProgram(try object.program("kmesh_authz_ask"))
         lookup = BPFProgram(try object.program("kmesh_authz_lookup"))
         maps = try AuthzMaps { name throws(BPFError) in try object.map(name) }

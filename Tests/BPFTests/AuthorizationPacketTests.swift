@@ -120,17 +120,6 @@ final class AuthorizationPacketTests {
         #expect(try harness.count(.malformed) == 2)
     }
 
-    /// The program for workloads without policies judges known addresses as the other one does.
-    @Test func unknownAddressesPassWhereNoPolicyProtects() throws {
-        let harness = try harness()
-        let unknown = TestPacket(from: Self.client4, to: SocketAddress(testAddress("10.1.0.77"), 80)).bytes
-        let known = TestPacket(from: Self.client4, to: Self.server4).bytes
-        #expect(try harness.run(unknown).result == Verdict.drop.rawValue)
-        #expect(try harness.open.run(packet: unknown).result == Verdict.pass.rawValue)
-        #expect(try harness.open.run(packet: known).result == Verdict.drop.rawValue)
-        #expect(try harness.count(.notRestricted) == 1 && harness.count(.noDestination) == 1)
-    }
-
     @Test func strangersGetNoReset() throws {
         let harness = try harness { $0.deny = KMESH_AUTHZ_RESET.rawValue }
         let packet = TestPacket(from: Self.client4, to: SocketAddress(testAddress("10.1.0.77"), 80))

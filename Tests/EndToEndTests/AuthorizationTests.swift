@@ -51,7 +51,11 @@ final class AuthorizationTests {
     private func decideAlike(denied: String) throws {
         try expect("buyer", reaches: web)
         try expect("thief", reaches: web)
+        #expect(try workload("shop/web")["attachment"] as? String == "not needed")
         try apply(allow("buyers", "{from: [{source: {principals: [cluster.local/ns/shop/sa/buyer]}}]}"))
+        let form = denied == "ECONNREFUSED" ? "sk_lookup" : "xdp generic"
+        #expect(try workload("shop/web")["attachment"] as? String == form)
+        #expect(try workload("shop/buyer")["attachment"] as? String == "not needed")
         try expect("buyer", reaches: web)
         try expect("buyer", reaches: web6)
         try expect("thief", isDenied: denied, web)
@@ -143,7 +147,7 @@ final class AuthorizationTests {
             root: "\(node.directory)/bpf", name: "authz-v\(KMESH_AUTHZ_LAYOUT_VERSION)")
         let prefix = denied == "ECONNREFUSED" ? "lookup-" : "generic-"
         let links = try pins.pinnedNames().filter { $0.hasPrefix(prefix) }
-        #expect(links.count == 3, "\(links)")
+        #expect(links.count == 1, "only what a policy protects has a program: \(links)")
         for name in links {
             guard let pinned = try pins.open(name) else { throw Errno.noEntry }
             try BPFLink(pinned).detach()

@@ -9,7 +9,7 @@ import Testing
 final class KernelNativeTests {
     let node: SandboxNode
     private let native = ["--mode", "kernel-native", "--load-module", "off"]
-    private let routed = "10.96.7.1", plain = "10.96.7.2"
+    private let routed = "10.96.7.1", plain = "10.96.7.2", limited = "10.96.7.200"
 
     init() throws {
         node = try SandboxNode(
@@ -37,6 +37,18 @@ final class KernelNativeTests {
           rules: [{backendRefs: [{name: web-sticky, port: 80}]}]
         """
 
+    private static let limit = """
+
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: web-limited, annotations: {kmesh.net/max-connections: "1"}}
+        spec:
+          clusterIPs: [10.96.7.200]
+          selector: {app: web}
+          ports: [{port: 80, targetPort: http}]
+        """
+
     private var pins: [String] { (try? Files.list("\(node.directory)/bpf/kmesh")) ?? [] }
 
     private func answers(_ address: String, port: String = "80") throws -> [Bool] {
@@ -48,6 +60,7 @@ final class KernelNativeTests {
         try aChangeOfTheModeIsTakenUp()
         try servicesWithRoutesAreRefused()
         try aRestartTakesOver()
+        try connectionsAreCountedOnceAServiceLimitsThem()
         try theFallbackMayBeTheServiceItself()
         try theWayBackIsOpen()
     }
@@ -84,6 +97,25 @@ final class KernelNativeTests {
         #expect(node.daemonStatus()?.adopted == true)
         #expect(try answers(plain) == [true, true, true])
         #expect(try node.control("verify").status == 0)
+    }
+
+    private func connectionsAreCountedOnceAServiceLimitsThem() throws {
+        let link = "kernel-native-v1/link_sock_release"
+        let isAttached = { [node] in Files.exists("\(node.directory)/bpf/kmesh/\(link)") }
+        #expect(!isAttached(), "nothing counts yet")
+        let mesh = try String(contentsOfFile: node.meshFile, encoding: .utf8)
+        try (mesh + Self.limit).write(toFile: node.meshFile, atomically: true, encoding: .utf8)
+        try node.wait(for: "the limit") {
+            try node.control("dump", "--bpf", "km_limit").output.contains("web-limited")
+        }
+        #expect(isAttached())
+        let before = try node.reasonCounts()["steered", default: 0]
+        let holder = try node.launch("client", "hold", limited, "80", "3")
+        try node.wait(for: "the connection") { try node.reasonCounts()["steered", default: 0] > before }
+        #expect(try answers(limited) == [false, false, false])
+        #expect(try node.reasonCounts()["max_connections"] == 3)
+        holder.waitUntilExit()
+        #expect(try answers(limited) == [true, true, true], "who has gone counts no more")
     }
 
     private func theFallbackMayBeTheServiceItself() throws {

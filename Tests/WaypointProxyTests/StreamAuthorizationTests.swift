@@ -12,6 +12,7 @@ private let gateway = PolicyTarget.gateway(namespace: "default", name: "waypoint
 @Suite(.serialized) struct StreamAuthorizationTests {
     private func with(
         _ policies: [AuthorizationPolicy], protocol kind: ApplicationProtocol = .tcp,
+        options: (inout ProxyOptions) -> Void = { _ in },
         _ body: (TestProxy, inout ConfigurationBuilder, TestServer) async throws -> Void
     ) async throws {
         let server = try ProxyStreamTests.echo()
@@ -23,7 +24,8 @@ private let gateway = PolicyTarget.gateway(namespace: "default", name: "waypoint
         var builder = ConfigurationBuilder(ConfigurationBuilder.Options(), compile: RouteTable.compile)
         let configuration = builder.apply(
             [.upsert(.service(made)), .upsert(.workload(endpoint))] + policies.map { .upsert(.policy($0)) })
-        try await TestProxy.with(configuration, kind: .metadata(option: true, prefix: true)) { proxy in
+        let listener = ListenerSpecification.Kind.metadata(option: true, prefix: true)
+        try await TestProxy.with(configuration, kind: listener, options: options) { proxy in
             try await body(proxy, &builder, server)
             try await proxy.settle()
         }
@@ -131,7 +133,8 @@ private let gateway = PolicyTarget.gateway(namespace: "default", name: "waypoint
 
     /// The first bytes decide on the protocol, and the policies that count are those of that moment.
     @Test func aPolicyThatComesWhileBytesAreAwaitedCounts() async throws {
-        try await with([], protocol: .detect) { proxy, builder, server in
+        let patient: (inout ProxyOptions) -> Void = { $0.timeouts.protocolDetection = 20000 }
+        try await with([], protocol: .detect, options: patient) { proxy, builder, server in
             let client = try TestSocket(to: proxy.proxy.addresses[0], from: address("127.0.1.1"))
             try client.send(records)
             while await proxy.statistics.telemetry[.metadataFromTLV] == 0 { pause(.milliseconds(1)) }

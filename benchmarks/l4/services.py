@@ -38,8 +38,7 @@ def measure(place, network, results, pairs, seconds):
 def _sides(place, network, namespace, count):
     directory = place.directory / f"mesh-{count}"
     mesh.write_services(directory, count)
-    # All three enroll one pod, and an interface takes only one XDP program.
-    daemon = Daemon(place, network, scenario(count), directory, "--authz-hook", "sk-lookup")
+    daemon = Daemon(place, network, scenario(count), directory)
     daemon.wait_for(service_address(count - 1))
     daemon.enroll(namespace, f"{HOSTS}.20")
     program = kernel.program_of_link(daemon.pins / "link_connect4")

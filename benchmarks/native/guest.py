@@ -18,9 +18,8 @@ from shop import LOCAL, LOCAL6, REMOTE, SERVERS, Asked, Shop
 EXCHANGE = LOAD.with_name("exchange")
 CLIENT = f"{HOSTS}.3"
 TCP_LISTENER = "172.20.8.1"
-# Nothing that is optional: what it costs is in the suite observe. Of authorization, that of its hooks which costs
-# connections alone, and not each packet: what the other one takes, without a policy, is a scenario of its own.
-QUIET = ("--disable-accesslog", "--disable-monitoring", "--authz-hook=sk-lookup")
+# Nothing that is optional: what it costs is in the suite observe.
+QUIET = ("--disable-accesslog", "--disable-monitoring")
 # See exchange.c.
 SERVERS_FIRST, CLIENT_FIRST = 10, 30
 KEPT = 50  # requests on one connection
@@ -114,11 +113,12 @@ class Guest:
         self._stop_daemon(daemon)
 
     def protected(self):
-        """The same with authorization's other hook, the usual one, and no policy."""
+        """The same where a policy protects the client: a program at its interface sees each packet."""
         found = Shop()
         found.add("l4", LOCAL)
         found.add("pods-l4", REMOTE)
-        daemon = self._start_daemon("xdp", found, "kernel-native", f"--load-module={self._module}", "--authz-hook=xdp")
+        found.objects.append(shop.LET_ALL_IN)
+        daemon = self._start_daemon("xdp", found, "kernel-native", f"--load-module={self._module}")
         port = SERVERS[shop.ROUTED]
         rows = {"xdp_untouched": Asked(LOCAL, port=port), "xdp_pods_untouched": Asked(REMOTE, port=port),
                 "xdp_l4": Asked(found.addresses["l4"], names=shop.DEFAULT)}

@@ -24,6 +24,9 @@ TEN = (
 )
 WORDS = ("a", "cart", "orders", "products", "users/profile", "v1/search", "v2/catalogue", "admin/reports/daily")
 
+LET_ALL_IN = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+              "metadata": {"name": "all", "namespace": "istio-system"}, "spec": {"rules": [{}]}}
+
 
 @dataclasses.dataclass
 class Asked:

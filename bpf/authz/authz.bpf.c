@@ -101,14 +101,7 @@ static __always_inline int kmesh_give_up_without_flow(void)
 	return kmesh_authz_settings.default_allow ? XDP_PASS : XDP_DROP;
 }
 
-/* Which program begins the chain. */
-enum kmesh_entry {
-	KMESH_ENTRY_GUARDED, /* the workload has policies */
-	KMESH_ENTRY_OPEN, /* it has none */
-	KMESH_ENTRY_QUESTION,
-};
-
-static __always_inline int kmesh_begin(struct xdp_md *ctx, enum kmesh_entry entry)
+static __always_inline int kmesh_begin(struct xdp_md *ctx, bool is_question)
 {
 	void *data = (void *)(long)ctx->data;
 	void *data_end = (void *)(long)ctx->data_end;
@@ -122,7 +115,7 @@ static __always_inline int kmesh_begin(struct xdp_md *ctx, enum kmesh_entry entr
 		kmesh_count(found);
 		return XDP_PASS;
 	}
-	if (entry != KMESH_ENTRY_QUESTION && kmesh_is_off()) {
+	if (!is_question && kmesh_is_off()) {
 		kmesh_count(KMESH_REASON_SWITCHED_OFF);
 		return XDP_PASS;
 	}
@@ -133,8 +126,7 @@ static __always_inline int kmesh_begin(struct xdp_md *ctx, enum kmesh_entry entr
 	flow = kmesh_current_flow();
 	if (!flow || !kmesh_make_flow(data, data_end, &packet, flow))
 		return kmesh_give_up_without_flow();
-	flow->is_question = entry == KMESH_ENTRY_QUESTION;
-	flow->is_open = entry == KMESH_ENTRY_OPEN;
+	flow->is_question = is_question;
 	bpf_tail_call(ctx, &km_authz_chain, KMESH_AUTHZ_STEP_VIEW);
 	return kmesh_give_up(ctx, flow, KMESH_REASON_MISSED_TAIL_CALL);
 }
@@ -143,21 +135,14 @@ static __always_inline int kmesh_begin(struct xdp_md *ctx, enum kmesh_entry entr
 SEC("xdp")
 int kmesh_authz(struct xdp_md *ctx)
 {
-	return kmesh_begin(ctx, KMESH_ENTRY_GUARDED);
-}
-
-/* The same for a workload that no policy protects. */
-SEC("xdp")
-int kmesh_authz_open(struct xdp_md *ctx)
-{
-	return kmesh_begin(ctx, KMESH_ENTRY_OPEN);
+	return kmesh_begin(ctx, false);
 }
 
 /* For test runs: the packet comes back as a struct kmesh_authz_answer, and nothing is counted. */
 SEC("xdp")
 int kmesh_authz_ask(struct xdp_md *ctx)
 {
-	return kmesh_begin(ctx, KMESH_ENTRY_QUESTION);
+	return kmesh_begin(ctx, true);
 }
 
 SEC("xdp")
@@ -234,9 +219,10 @@ static __always_inline bool kmesh_is_loopback(const struct kmesh_address *addres
  * A stray packet of no connection is judged like a new one: denied or not, a reset answers it. It may
  * interrupt a run of itself, so that its memory is its stack.
  */
-static __always_inline int kmesh_look_up(struct bpf_sk_lookup *ctx, bool is_open)
+SEC("sk_lookup")
+int kmesh_authz_lookup(struct bpf_sk_lookup *ctx)
 {
-	struct kmesh_flow flow = { .is_open = is_open };
+	struct kmesh_flow flow = {};
 	struct kmesh_authz_answer answer = {
 		.reason = KMESH_REASON_PROBE_PASSED,
 		.is_allowed = 1,
@@ -262,19 +248,6 @@ static __always_inline int kmesh_look_up(struct bpf_sk_lookup *ctx, bool is_open
 	}
 	kmesh_report(&flow, &answer);
 	return answer.is_allowed ? SK_PASS : SK_DROP;
-}
-
-SEC("sk_lookup")
-int kmesh_authz_lookup(struct bpf_sk_lookup *ctx)
-{
-	return kmesh_look_up(ctx, false);
-}
-
-/* For a workload that no policy protects. */
-SEC("sk_lookup")
-int kmesh_authz_lookup_open(struct bpf_sk_lookup *ctx)
-{
-	return kmesh_look_up(ctx, true);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -19,8 +19,6 @@ struct kmesh_flow {
 	__u16 destination_port;
 	/* Run for somebody who asks: nothing is counted, and the answer goes into the packet. */
 	__u32 is_question;
-	/* No policy protects the workload: what comes to addresses of it that we do not know passes. */
-	__u32 is_open;
 	/* Where the packet's headers are, from its start: for the answer to a denial. */
 	__u16 network_offset;
 	__u16 transport_offset;

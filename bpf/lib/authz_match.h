@@ -71,7 +71,7 @@ static __always_inline bool kmesh_identify(struct kmesh_flow *flow)
 	}
 	if (kmesh_find_destination(flow, &destination))
 		flow->view_id = destination.view_id;
-	else if (!flow->fault && !flow->is_open)
+	else if (!flow->fault)
 		flow->fault = KMESH_REASON_NO_DESTINATION;
 	return false;
 }

@@ -9,8 +9,8 @@ struct AuthzKernel: Sendable {
     /// Whether the maps are those of an earlier run.
     let isAdopted: Bool
     let pins: PinDirectory
-    /// What is attached to pods.
-    let programs: HookPrograms
+    /// What is attached to pods that policies protect.
+    let program: SharedDescriptor
     let question: SharedDescriptor
     let events: SharedDescriptor
     private let chain: SharedDescriptor
@@ -30,13 +30,11 @@ struct AuthzKernel: Sendable {
         let isXDP = options.authorization.hook == .xdp
         let (name, other) =
             isXDP ? ("kmesh_authz", "kmesh_authz_lookup") : ("kmesh_authz_lookup", "kmesh_authz")
-        for program in [other, "\(other)_open"] { try object.leaveOut(program: program) }
+        try object.leaveOut(program: other)
         try object.load()
         if !isAdopted { try object.pinMaps(in: pins) }
         maps = try AuthzMaps { name throws(BPFError) in try object.map(name) }
-        programs = HookPrograms(
-            guarded: SharedDescriptor(try object.program(name)),
-            open: SharedDescriptor(try object.program("\(name)_open")))
+        program = SharedDescriptor(try object.program(name))
         question = SharedDescriptor(try object.program("kmesh_authz_ask"))
         chain = SharedDescriptor(try object.map(KMESH_MAP_AUTHZ_CHAIN))
         chainSteps = try BPFMapKeys(chain, name: KMESH_MAP_AUTHZ_CHAIN)

@@ -5,7 +5,7 @@ internal import KmeshKit
 struct PodAttachments: Sendable {
     private let pins: PinDirectory
     private let options: AuthorizationOptions
-    private let programs: HookPrograms
+    private let program: SharedDescriptor
 
     enum Form: String, CaseIterable {
         case generic, native
@@ -34,33 +34,31 @@ struct PodAttachments: Sendable {
         }
     }
 
-    init(pins: PinDirectory, options: AuthorizationOptions, programs: HookPrograms) {
+    init(pins: PinDirectory, options: AuthorizationOptions, program: SharedDescriptor) {
         self.pins = pins
         self.options = options
-        self.programs = programs
+        self.program = program
     }
 
     /// Puts the program in force where an earlier run has attached one; `nil` where it has not.
-    /// - Parameter isGuarded: whether policies protect the workload.
-    func adopt(_ workload: LocalWorkload, isGuarded: Bool) throws(BPFError) -> Form? {
+    func adopt(_ workload: LocalWorkload) throws(BPFError) -> Form? {
         for form in Form.allCases {
             guard let pinned = try pins.open(form.pinName(workload)), try !BPFLink(pinned).facts().isGone
             else {
                 continue
             }
-            return try attach(workload, isGuarded: isGuarded)
+            return try attach(workload)
         }
         return nil
     }
 
     /// Attaches the program, or replaces the one that is there: from here on the workload's new connections
     /// are decided on.
-    func attach(_ workload: LocalWorkload, isGuarded: Bool) throws(BPFError) -> Form {
+    func attach(_ workload: LocalWorkload) throws(BPFError) -> Form {
         let namespace = try namespace(of: workload)
-        let program = programs.program(isGuarded: isGuarded)
         switch options.hook {
         case .socketLookup:
-            if try !update(.socketLookup, of: workload, program, target: nil) {
+            if try !update(.socketLookup, of: workload, target: nil) {
                 let link = try BPFLink.attach(socketLookup: program.file, to: namespace)
                 try keep(link, .socketLookup, workload)
             }
@@ -69,7 +67,7 @@ struct PodAttachments: Sendable {
         case .xdp:
             let interface = try interface(of: workload, in: namespace)
             for form in [Form.generic, .native] where form.suits(options) {
-                guard try update(form, of: workload, program, target: UInt64(interface.index)) else {
+                guard try update(form, of: workload, target: UInt64(interface.index)) else {
                     continue
                 }
                 try removeOthers(workload, keeping: form)
@@ -112,9 +110,9 @@ struct PodAttachments: Sendable {
         }
     }
 
-    /// Gives a link another program. False when there is none, or it is not attached to `target` any more.
+    /// Gives a link the program. False when there is none, or it is not attached to `target` any more.
     private func update(
-        _ form: Form, of workload: LocalWorkload, _ program: SharedDescriptor, target: UInt64?
+        _ form: Form, of workload: LocalWorkload, target: UInt64?
     ) throws(BPFError) -> Bool {
         guard let pinned = try pins.open(form.pinName(workload)) else { return false }
         let link = BPFLink(pinned)
@@ -167,14 +165,4 @@ struct PodAttachments: Sendable {
             "attach to pod \(workload.pod): \(workload.networkNamespacePath) has no interface "
                 + "\(workload.interface); give another --interface", .noDevice)
     }
-}
-
-/// The programs of a hook, one for each state of a workload.
-struct HookPrograms: Sendable {
-    /// What comes to an unknown address of the workload is decided by the default.
-    let guarded: SharedDescriptor
-    /// It passes, for no policy protects the workload.
-    let open: SharedDescriptor
-
-    func program(isGuarded: Bool) -> SharedDescriptor { isGuarded ? guarded : open }
 }

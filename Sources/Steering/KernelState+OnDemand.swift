@@ -1,0 +1,60 @@
+internal import KmeshKit
+
+/// Programs that few meshes need, while the kernel runs them for every connection whatever that dials: what
+/// tells waypoints what was dialed six times, what notes the end of a counted one at each of its ends. They
+/// are attached with the first resource that needs them, and then stay.
+extension KernelState {
+    private static let onDemand: Set<CgroupHook> = [.sockops, .sockRelease]
+
+    static func wanted(
+        of programs: [CgroupHook: SharedDescriptor], _ state: PinnedState
+    ) throws(BPFError) -> [CgroupHook: SharedDescriptor] {
+        var wanted = programs
+        for hook in onDemand {
+            let wasAttached =
+                switch state.origin {
+                case .fresh: false
+                case .adopted: try CgroupAttachments.arePinned(hook, in: state.pins)
+                case .migrated(let former, _): try CgroupAttachments.arePinned(hook, in: former)
+                }
+            if !wasAttached { wanted[hook] = nil }
+        }
+        return wanted
+    }
+
+    /// Before anything is written that needs them. After an error nothing has changed.
+    mutating func attach(onDemand hooks: Set<CgroupHook>, to cgroupPath: String) throws(EngineError) {
+        let missing = programs.filter { hooks.contains($0.key) && wanted[$0.key] == nil }
+        guard !missing.isEmpty else { return }
+        let more = wanted.merging(missing) { $1 }
+        do throws(BPFError) {
+            try CgroupAttachments(pins: state.pins, cgroupPath: cgroupPath).apply(more)
+        } catch {
+            throw EngineError(error)
+        }
+        wanted = more
+    }
+}
+
+extension ResourceChange<MeshResource> {
+    /// The programs on demand that connections need after it.
+    var hooksOnDemand: Set<CgroupHook> {
+        switch self {
+        case .upsert(.service(let service)):
+            Self.hooks(
+                waypoint: service.waypoint, counts: service.maxConnections != nil, policy: service.policy)
+        case .upsert(.workload(let workload)): Self.hooks(waypoint: workload.waypoint)
+        case .upsert(.cluster(let cluster)):
+            Self.hooks(counts: cluster.maxConnections != nil, policy: cluster.policy)
+        default: []
+        }
+    }
+
+    private static func hooks(
+        waypoint: WaypointReference? = nil, counts: Bool = false, policy: LoadBalancingPolicy = .random
+    ) -> Set<CgroupHook> {
+        var hooks: Set<CgroupHook> = waypoint == nil ? [] : [.sockops]
+        if counts || policy == .leastRequest { hooks.insert(.sockRelease) }
+        return hooks
+    }
+}
