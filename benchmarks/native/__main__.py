@@ -8,7 +8,7 @@ import suite
 import updates
 from envoy_package import install
 
-GUEST = ("native", "xdp", "passing", "dual", "waypoint", "envoys")
+GUEST = ("floor", "native", "xdp", "passing", "dual", "waypoint", "envoys")
 SCENARIOS = (*GUEST, "atomic", "update")
 
 
@@ -29,6 +29,8 @@ def parse():
 
 def measure(place, options, results):
     programs.build("exchange")
+    programs.build("floor", "bpf")
+    programs.build_bpf("floor")
     if "envoys" in options.only:
         install()
     chosen = [name for name in GUEST if name in options.only]

@@ -2,6 +2,7 @@
 cannot be measured. Usage: guest.py CONNECTIONS MODULE SCENARIO..."""
 
 import json
+import subprocess
 import sys
 
 import daemon as daemons
@@ -15,7 +16,7 @@ from place import CannotMeasure, Place, command, say
 from processes import end, run, start
 from shop import LOCAL, LOCAL6, REMOTE, SERVERS, Asked, Shop
 
-EXCHANGE = LOAD.with_name("exchange")
+EXCHANGE, FLOOR = LOAD.with_name("exchange"), LOAD.with_name("floor")
 CLIENT = f"{HOSTS}.3"
 TCP_LISTENER = "172.20.8.1"
 # Nothing that is optional: what it costs is in the suite observe.
@@ -80,6 +81,18 @@ class Guest:
         if not suffix:
             self.measure("direct6", Asked(LOCAL6, port=port))
             self.measure("kept_direct", Asked(LOCAL, port=port), requests=KEPT)
+
+    def floor(self):
+        """What a program at connect() costs that does nothing, and one that only notes what was dialed."""
+        parent = self._place.make_cgroup("floor")
+        cgroup = parent / "client"
+        cgroup.mkdir()
+        for name in ("empty", "note"):
+            with subprocess.Popen([FLOOR, FLOOR.with_suffix(".bpf.o"), f"floor_{name}", parent], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                if not process.stdout.readline():
+                    raise CannotMeasure(f"the program {name} could not be attached")
+                self.measure(f"floor_{name}", Asked(LOCAL, port=SERVERS[shop.ROUTED]), cgroup)
 
     def native(self):
         found = Shop()
@@ -191,6 +204,7 @@ def main(connections, module, *scenarios):
         place.open()
         guest = Guest(place, int(connections), module, scenarios)
         guest.direct()
+        guest.part("floor", guest.floor)
         guest.part("native", guest.native)
         guest.part("xdp", guest.protected)
         guest.part("passing", guest.passing)
