@@ -3,26 +3,20 @@ internal import KmeshKit
 
 /// How many connections service ports may have: `km_limit`. A limit is for each port and address family.
 struct ConnectionLimits: Sendable {
-    private let map: any KeyValueMap<ServiceMapKey, LimitValue>
+    private(set) var table: ServicePortTable<LimitValue>
     private var services: [ServiceKey: Limited] = [:]
-    /// What is in the map; `nil`: damaged.
-    private var held: [ServiceMapKey: LimitValue?] = [:]
 
     private struct Limited: Sendable {
         let limit: UInt32
         let ports: [ServicePort]
     }
 
-    init(_ map: any KeyValueMap<ServiceMapKey, LimitValue>) { self.map = map }
-
-    var count: Int { held.count }
+    init(_ map: any KeyValueMap<ServiceMapKey, LimitValue>) {
+        table = ServicePortTable(map) { [.init("maxConnections", JSONValue($0.maxConnections))] }
+    }
 
     /// Reads the map as an earlier run left it.
-    mutating func adopt() throws(MapError) {
-        let found = try map.contents()
-        for (key, value) in found.entries { held[key] = value }
-        for key in found.damaged { held[key] = .some(nil) }
-    }
+    mutating func adopt() throws(MapError) { try table.adopt() }
 
     mutating func note(_ changes: [ResourceChange<MeshResource>]) {
         for change in changes {
@@ -39,15 +33,14 @@ struct ConnectionLimits: Sendable {
 
     /// Brings the map in line with the service ports that are in force.
     mutating func write(_ dataplane: L4Dataplane, _ writes: inout Int) throws(MapError) {
-        guard !services.isEmpty || !held.isEmpty else { return }
-        let wanted = wanted(dataplane)
-        let missing = wanted.filter { held[$0.key] != .some($0.value) }
-        try map.upsert(missing.map { MapEntry($0.key, $0.value) })
-        for (key, value) in missing { held[key] = value }
-        let gone = held.keys.filter { wanted[$0] == nil }
-        try map.remove(gone)
-        for key in gone { held[key] = nil }
-        writes += missing.count + gone.count
+        guard !services.isEmpty || !table.held.isEmpty else { return }
+        try table.write(wanted(dataplane), &writes)
+    }
+
+    mutating func repairDrift(
+        _ pace: DriftPace, _ servicePort: @escaping @Sendable (UInt32) -> String
+    ) -> DriftReport {
+        table.repairDrift(pace, servicePort)
     }
 
     private func wanted(_ dataplane: L4Dataplane) -> [ServiceMapKey: LimitValue] {
@@ -62,25 +55,5 @@ struct ConnectionLimits: Sendable {
             }
         }
         return wanted
-    }
-
-    func verify() throws(MapError) -> [Difference] {
-        let found = try map.contents().entries
-        return Set(found.keys).union(held.keys).sorted { $0.serviceID < $1.serviceID }.compactMap { key in
-            let wanted = held[key].flatMap { $0 }
-            guard found[key] != wanted else { return nil }
-            return Difference(
-                map: map.name, key: "service port \(key.serviceID)",
-                wanted: wanted.map { "\($0.maxConnections)" },
-                found: found[key].map { "\($0.maxConnections)" })
-        }
-    }
-
-    func dump(_ name: @escaping @Sendable (UInt32) -> String) -> DumpableMap {
-        .entries(map, by: \.serviceID) {
-            EntryWords(
-                key: { ["service": .string(name($0.serviceID)), "serviceId": JSONValue($0.serviceID)] },
-                value: { ["maxConnections": JSONValue($1.maxConnections)] })
-        }
     }
 }

@@ -8,6 +8,8 @@ struct RoutingLayer: SteeringLayer {
     private var routes: RouteDataplane
     private var clusters = ClusterLowering()
     private var limits: ConnectionLimits
+    /// By it a later run knows the clusters again.
+    private var digests: ServicePortTable<ClusterValue>
     /// What L4 keeps in force for routes.
     private var referenced: Set<ClusterKey> = []
     /// Whether routes or ids have changed since they were put in force.
@@ -23,11 +25,18 @@ struct RoutingLayer: SteeringLayer {
         routes = RouteDataplane(maps: try NativeMaps(of: object))
         limits = ConnectionLimits(
             try BPFMap(try object.map(KMESH_MAP_LIMIT), name: KMESH_MAP_LIMIT))
+        digests = ServicePortTable(
+            try BPFMap(try object.map(KMESH_MAP_CLUSTER), name: KMESH_MAP_CLUSTER)
+        ) { value in
+            let digits = [value.digest.high, value.digest.low].map { String($0, radix: 16) }
+            return [.init("digest", .string(digits.joined(separator: "-")))]
+        }
         (fallback, self.fault) = (options.l7Fallback, fault)
         watchesModule = fault != nil
         do throws(MapError) {
             try routes.adopt()
             try limits.adopt()
+            try digests.adopt()
         } catch {
             throw .failed("read the map \(error.map)", error.errno)
         }
@@ -60,6 +69,13 @@ struct RoutingLayer: SteeringLayer {
 
     // MARK: Configuration
 
+    var adoptedClusters: [ClusterDigest: UInt32] {
+        // Of two ids the later one is wanted: what a crash left behind is older.
+        Dictionary(
+            digests.held.compactMap { key, value in value.map { ($0.digest, key.serviceID) } },
+            uniquingKeysWith: max)
+    }
+
     mutating func prepare(
         _ changes: [ResourceChange<MeshResource>], _ dataplane: inout L4Dataplane
     ) -> [ResourceChange<MeshResource>] {
@@ -80,6 +96,14 @@ struct RoutingLayer: SteeringLayer {
         try limits.write(dataplane, &writes)
         guard isStale || !renumbered.isEmpty || routes.pendingWrites > 0 else { return }
         isStale = true
+        // First, so that a start after a crash does not take what routes lead to for something else.
+        try digests.write(
+            Dictionary(
+                referenced.compactMap { cluster in
+                    dataplane.serviceID(of: cluster).map {
+                        (ServiceMapKey(serviceID: $0), ClusterValue(cluster.digest))
+                    }
+                }, uniquingKeysWith: { $1 }), &writes)
         try routes.refer(to: PortsInForce(dataplane: dataplane))
         isStale = false
     }
@@ -100,7 +124,11 @@ struct RoutingLayer: SteeringLayer {
     mutating func tend(_ dataplane: L4Dataplane) { routes.tend(PortsInForce(dataplane: dataplane)) }
 
     mutating func repairDrift(_ dataplane: L4Dataplane) -> DriftReport {
-        routes.repairDrift(DriftPace(), Self.names(dataplane))
+        let (pace, names) = (DriftPace(), Self.names(dataplane))
+        var report = routes.repairDrift(pace, names)
+        report.add(limits.repairDrift(pace, names))
+        report.add(digests.repairDrift(pace, names))
+        return report
     }
 
     var activity: EngineActivity {
@@ -112,12 +140,13 @@ struct RoutingLayer: SteeringLayer {
     // MARK: For people
 
     func verify(_ dataplane: L4Dataplane) throws(MapError) -> [Difference] {
-        try routes.verify(Self.names(dataplane)) + limits.verify()
+        let names = Self.names(dataplane)
+        return try routes.verify(names) + limits.table.verify(names) + digests.verify(names)
     }
 
     func dumpableMaps(_ dataplane: L4Dataplane) -> [DumpableMap] {
         routes.dumpableMaps(Self.names(dataplane)) + [
-            limits.dump(Self.names(dataplane)),
+            limits.table.dump(Self.names(dataplane)), digests.dump(Self.names(dataplane)),
             .hidden(KMESH_MAP_CURSOR, "how far round robin has come, by service port"),
             .hidden(KMESH_MAP_ACTIVE, "connections that are counted, by service port and endpoint"),
             .hidden(KMESH_MAP_COUNTED, "where sockets count hangs on the sockets themselves"),
@@ -127,7 +156,8 @@ struct RoutingLayer: SteeringLayer {
     }
 
     var entriesByMap: [String: Int] {
-        routes.entriesByMap.merging([KMESH_MAP_LIMIT: limits.count]) { $1 }
+        let tables = [limits.table.entryCount, digests.entryCount]
+        return routes.entriesByMap.merging(tables.map { ($0.map, $0.count) }) { $1 }
     }
 
     private static func names(_ dataplane: L4Dataplane) -> @Sendable (UInt32) -> String {

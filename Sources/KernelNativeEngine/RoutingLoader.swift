@@ -22,6 +22,7 @@ struct RoutingLoader: SteeringLayerLoader {
         return byListener.map { ($0, listeners) } + byRoute.map { ($0, routes) } + [
             (KMESH_MAP_FOUND, routes * 2), (KMESH_MAP_CONDITION, few), (KMESH_MAP_TEXT_4096, few),
             (KMESH_MAP_LIMIT, options.capacities.services),
+            (KMESH_MAP_CLUSTER, options.capacities.services),
         ]
     }
 

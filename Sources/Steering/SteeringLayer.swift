@@ -11,7 +11,7 @@ public protocol SteeringLayer: Sendable {
     var readinessNote: String? { get }
 
     /// The clusters that entries of an earlier run lead to, with their ids.
-    var adoptedClusters: [ClusterKey: UInt32] { get }
+    var adoptedClusters: [ClusterDigest: UInt32] { get }
 
     /// Takes note of `changes` before L4 applies them, and tells `dataplane` which clusters there shall be.
     /// Nothing is written yet. Returns what L4 shall apply beside them.
@@ -73,7 +73,7 @@ extension SteeringLayer {
     public var wantsReload: Bool { false }
     public mutating func adapt(to fresh: any SteeringLayer) {}
     public var readinessNote: String? { nil }
-    public var adoptedClusters: [ClusterKey: UInt32] { [:] }
+    public var adoptedClusters: [ClusterDigest: UInt32] { [:] }
     public mutating func repairDrift(_ dataplane: L4Dataplane) -> DriftReport { DriftReport() }
     public mutating func tend(_ dataplane: L4Dataplane) {}
     public func describe(in snapshot: inout EngineSnapshot) {}

@@ -90,6 +90,10 @@ import Testing
         expect(ShareKey(splitID: 1, index: 2), is: kmesh_share_key(split_id: 1, index: 2))
         expect(ShareValue(end: 1, serviceID: 2), is: kmesh_share(end: 1, service_id: 2))
         expect(LimitValue(maxConnections: 3), is: kmesh_limit(max_connections: 3, seal: 0))
+        expect(
+            ClusterValue(ClusterDigest(high: 0x1_0000_0002, low: 0x3_0000_0004)),
+            is: kmesh_cluster(digest: (1, 2, 3, 4), seal: 0))
+        #expect(ClusterValue.isSealed && MemoryLayout.offset(of: \kmesh_cluster.seal) == 16)
         #expect(LimitValue.isSealed && MemoryLayout.offset(of: \kmesh_limit.seal) == 4)
     }
 

@@ -138,7 +138,8 @@ import Testing
     private func restarted(knowing clusters: [ClusterKey: UInt32], _ rig: Rig) throws -> Rig {
         var rig = rig
         rig.dataplane = L4Dataplane(maps: rig.maps.maps, localNode: "n1")
-        try rig.dataplane.adopt(clusters: clusters)
+        try rig.dataplane.adopt(
+            clusters: Dictionary(uniqueKeysWithValues: clusters.map { ($0.key.digest, $0.value) }))
         rig.dataplane.changeClusters(adding: [cluster], removing: [])
         return rig
     }

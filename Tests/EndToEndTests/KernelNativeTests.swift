@@ -34,7 +34,10 @@ final class KernelNativeTests {
         metadata: {name: web}
         spec:
           parentRefs: [{group: "", kind: Service, name: web, port: 80}]
-          rules: [{backendRefs: [{name: web-sticky, port: 80}]}]
+          rules:
+          - matches: [{path: {value: /nowhere}}]
+            backendRefs: [{name: web-headless, port: 8080}]
+          - backendRefs: [{name: web-sticky, port: 80}]
         """
 
     private static let limit = """
@@ -90,11 +93,17 @@ final class KernelNativeTests {
     }
 
     private func aRestartTakesOver() throws {
+        let clusters = { [node] in try node.control("dump", "--bpf", "km_cluster").output }
+        let known = try clusters()
+        #expect(known.contains("web-headless"), "a service without an address that leads to it: \(known)")
         try node.endDaemon(SIGKILL)
         #expect(try answers(plain) == [true, true, true], "nobody is there")
         #expect(try answers(routed) == [false, false, false])
         _ = try node.startDaemon(native)
         #expect(node.daemonStatus()?.adopted == true)
+        #expect(try clusters() == known)
+        let writes = try #require(Int(node.status()["engine.writes"] ?? ""))
+        #expect(writes <= 10, "an unchanged restart wrote \(writes) entries")
         #expect(try answers(plain) == [true, true, true])
         #expect(try node.control("verify").status == 0)
     }

@@ -7,9 +7,15 @@ import Testing
 @Suite struct DriftTests {
     private func rig() throws -> Rig {
         var rig = Rig()
+        try rig.apply(try configuration())
+        return rig
+    }
+
+    /// Of everything that there is something.
+    private func configuration() throws -> [ResourceChange<MeshResource>] {
         let long = String(repeating: "x", count: 300)
         let many = (0..<9).map { NamedMatch(name: "h\($0)", value: .present) }
-        try rig.apply([
+        return [
             put(service("v1")), put(service("v2")), put(service("s", ["10.0.0.1"])), put(cluster: "c"),
             put(
                 routes(
@@ -37,8 +43,32 @@ import Testing
                             match: FilterChainMatch(sourcePrefixes: [try #require(IPBlock("10.0.0.0/8"))]),
                             action: .tcp([WeightedBackend(backend: .cluster("c"))]))
                     ])),
-        ])
-        return rig
+        ]
+    }
+
+    /// The next run knows what is the same, whatever programs have counted meanwhile.
+    @Test func aRestartWritesOnlyWhatHasChanged() throws {
+        let rig = try rig()
+        let split = try #require(rig.maps.splits.contents().entries.first)
+        var counted = split.value
+        counted.cursor = 77
+        try rig.maps.splits.upsert([MapEntry(split.key, counted)])
+        let writes = rig.writeCount
+        var next = Rig(rig.maps)
+        next.ports = rig.ports
+        try next.dataplane.adopt()
+        next.settle()
+        next.dataplane.prepare(try configuration())
+        try next.dataplane.refer(to: rig.ports)
+        next.settle()
+        #expect(rig.writeCount == writes)
+        #expect(try next.verify() == [])
+        #expect(next.dataplane.entriesByMap.values.reduce(0, +) == next.count)
+        #expect(try rig.maps.splits.contents().entries[split.key]?.cursor == 77)
+        // What it took over it can replace, too.
+        try next.apply([.remove(.routes(.service(.named("s"), port: 80))), .remove(.listener("l"))])
+        next.settle()
+        #expect(next.count == 0)
     }
 
     private func look(_ rig: inout Rig) -> (repaired: [String: UInt64], texts: [String]) {

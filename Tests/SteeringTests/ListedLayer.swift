@@ -55,7 +55,9 @@ private struct ListedLayer: SteeringLayer {
 
     var notes: [String] { ["this is listed"] }
     var readinessNote: String? { "listed" }
-    var adoptedClusters: [ClusterKey: UInt32] { listing.ids }
+    var adoptedClusters: [ClusterDigest: UInt32] {
+        Dictionary(uniqueKeysWithValues: listing.ids.map { ($0.key.digest, $0.value) })
+    }
     var entriesByMap: [String: Int] { ["km_metadata": 77] }
 
     mutating func prepare(

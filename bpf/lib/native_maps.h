@@ -26,6 +26,7 @@ KMESH_TEXT_MAP(4096);
 KMESH_HASH_MAP(km_split, KMESH_SPLITS_MAX, kmesh_split_key, kmesh_split);
 KMESH_HASH_MAP(km_share, KMESH_SPLIT_SHARES_MAX, kmesh_share_key, kmesh_share);
 KMESH_HASH_MAP(km_limit, KMESH_LIMITS_MAX, kmesh_service_key, kmesh_limit);
+KMESH_HASH_MAP(km_cluster, KMESH_LIMITS_MAX, kmesh_service_key, kmesh_cluster);
 
 KMESH_LRU_HASH_MAP(km_cursor, KMESH_CURSORS_MAX, kmesh_service_key, kmesh_cursor);
 KMESH_LRU_HASH_MAP(km_active, KMESH_ACTIVE_MAX, kmesh_endpoint_key, kmesh_active);

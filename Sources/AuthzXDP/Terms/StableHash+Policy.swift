@@ -4,21 +4,6 @@ import KmeshKit
 /// two that agree, so that what is found under a hash is compared as well.
 
 extension StableHash {
-    mutating func combine(_ text: String) {
-        var word: UInt64 = 0
-        var count = 0
-        for byte in text.utf8 {
-            word = word << 8 | UInt64(byte)
-            count += 1
-            if count & 7 == 0 {
-                combine(word)
-                word = 0
-            }
-        }
-        combine(word)
-        combine(UInt64(count))
-    }
-
     mutating func combine(_ key: PolicyKey) {
         combine(key.kind.rawValue)
         combine(key.namespace)

@@ -290,3 +290,22 @@ public struct LimitValue: MapWords {
     public func append(to words: inout [UInt32]) { words.append(maxConnections) }
     public init(words: ArraySlice<UInt32>) { maxConnections = words[words.startIndex] }
 }
+
+public struct ClusterValue: MapWords {
+    public let digest: ClusterDigest
+    public init(_ digest: ClusterDigest) { self.digest = digest }
+
+    public static var wordCount: Int { 4 }
+    public static var isSealed: Bool { true }
+    public func append(to words: inout [UInt32]) {
+        for half in [digest.high, digest.low] {
+            words += [UInt32(half >> 32), UInt32(truncatingIfNeeded: half)]
+        }
+    }
+    public init(words: ArraySlice<UInt32>) {
+        let halves = [words.startIndex, words.startIndex + 2].map {
+            UInt64(words[$0]) << 32 | UInt64(words[$0 + 1])
+        }
+        digest = ClusterDigest(high: halves[0], low: halves[1])
+    }
+}

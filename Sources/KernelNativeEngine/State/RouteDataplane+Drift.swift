@@ -17,18 +17,18 @@ extension RouteDataplane {
             try compareWanted(&repair)
             try compareMap(&repair)
         } catch {
-            repair.report.fault = error
+            repair.comparison.report.fault = error
         }
-        writes += repair.report.writes
-        return repair.report
+        writes += repair.comparison.report.writes
+        return repair.comparison.report
     }
 
     private mutating func compareWanted(_ repair: inout DriftRepair) throws(MapError) {
-        while repair.readings < repair.pace.readings, let next = drift.wanted.first {
+        while repair.comparison.mayRead, let next = drift.wanted.first {
             switch next {
             case .listener(let key):
                 if let value = held[key]?.value {
-                    try repair.expect(value, key, maps.listeners, repair.texts.listeners) { $0 }
+                    try repair.comparison.expect(value, key, maps.listeners, repair.texts.listeners)
                 }
             case .unit(let id):
                 if let unit = units[id], unit.isWanted {
@@ -46,8 +46,8 @@ extension RouteDataplane {
         var next: MapPosition?
         if drift.cursor.map == 0 {
             let held = held
-            next = try repair.compare(
-                drift.cursor.position, maps.listeners, repair.texts.listeners, written: { $0 },
+            next = try repair.comparison.compare(
+                drift.cursor.position, maps.listeners, repair.texts.listeners,
                 expected: { held[$0]?.value }, isKnown: { held[$0] != nil })
         } else {
             repair.chunk = (map: drift.cursor.map, position: drift.cursor.position)
@@ -71,14 +71,12 @@ struct RouteDriftRound: Sendable {
     var cursor = DriftCursor(mapCount: 12)
 }
 
-/// Compares entries, and writes what differs at once.
+/// Compares the entries of units.
 private struct DriftRepair: ColumnVisitor {
     let maps: NativeMaps
     let texts: NativeTexts
     let units: UnitStore
-    let pace: DriftPace
-    var report = DriftReport()
-    var readings = 0
+    var comparison: DriftComparison
     /// The unit that is compared.
     var entries = UnitEntries()
     /// The part of a map that is compared instead, by the map's number; 0 is that of listeners.
@@ -87,14 +85,14 @@ private struct DriftRepair: ColumnVisitor {
     var next: MapPosition?
 
     init(maps: NativeMaps, texts: NativeTexts, units: UnitStore, pace: DriftPace) {
-        (self.maps, self.texts, self.units, self.pace) = (maps, texts, units, pace)
+        (self.maps, self.texts, self.units, comparison) = (maps, texts, units, DriftComparison(pace))
     }
 
     mutating func visit<Key, Value>(_ column: UnitColumn<Key, Value>) throws(MapError) {
         let map = maps[keyPath: column.map], words = column.words(texts)
         guard let chunk else {
             for entry in self.entries[keyPath: column.part] {
-                try expect(entry.value, entry.key, map, words, written: column.written)
+                try comparison.expect(entry.value, entry.key, map, words, written: column.written)
             }
             return
         }
@@ -111,47 +109,9 @@ private struct DriftRepair: ColumnVisitor {
             known[id] = entries
             return entries
         }
-        next = try compare(
+        next = try comparison.compare(
             chunk.position, map, words, written: column.written,
             expected: { units[column.unit($0)]?.isWanted == true ? entries(of: $0)[$0] : nil },
             isKnown: { entries(of: $0)[$0] != nil })
-    }
-
-    /// Compares an entry that shall be there.
-    mutating func expect<Key, Value>(
-        _ value: Value, _ key: Key, _ map: any KeyValueMap<Key, Value>, _ words: EntryWords<Key, Value>,
-        written: (Value) -> Value
-    ) throws(MapError) {
-        readings += 1
-        let found = try map.read(key)
-        if case .found(let present) = found, written(present) == value { return }
-        try map.upsert([MapEntry(key, value)])
-        report.note(Difference(map.name, key, wanted: value, found, words))
-        report.count(1, in: map.name)
-    }
-
-    /// Compares entries that are in a map; those that are known but not wanted wait for their removal.
-    /// Returns where the next ones are.
-    mutating func compare<Key, Value>(
-        _ position: MapPosition?, _ map: any KeyValueMap<Key, Value>, _ words: EntryWords<Key, Value>,
-        written: (Value) -> Value, expected: (Key) -> Value?, isKnown: (Key) -> Bool
-    ) throws(MapError) -> MapPosition? {
-        let (contents, next) = try map.chunk(from: position, limit: pace.entries)
-        let found =
-            contents.entries.map { ($0, MapReading.found(written($1))) }
-            + contents.damaged.map { ($0, MapReading<Value>.damaged) }
-        for (key, reading) in found {
-            if let value = expected(key) {
-                guard reading != .found(value) else { continue }
-                try map.upsert([MapEntry(key, value)])
-                report.note(Difference(map.name, key, wanted: value, reading, words))
-            } else {
-                guard !isKnown(key) else { continue }
-                try map.remove([key])
-                report.note(Difference(map.name, key, wanted: nil, reading, words))
-            }
-            report.count(1, in: map.name)
-        }
-        return next
     }
 }

@@ -10,7 +10,8 @@ struct UnitStore: Sendable {
         let entries: UnitEntries
         /// The units that the entries lead to.
         let children: Set<UInt32>
-        fileprivate let digest: Int
+        /// `nil`: an earlier run's, which nobody has asked for yet.
+        fileprivate let digest: Int?
         fileprivate(set) var references = 0
         fileprivate(set) var state: State
         /// How many sweeps there had been when nothing led to it any more.
@@ -33,6 +34,8 @@ struct UnitStore: Sendable {
     private(set) var counts = UnitCounts()
     private var ids = NumericIDs(limit: KMESH_TEXT_NUMBER_MASK)
     private var known: [Int: [UInt32]] = [:]
+    /// What listeners of an earlier run lead to, by its content, until the first sweep.
+    private var adopted: [Int: [UInt32]] = [:]
     /// In the order in which they are written: what is led to comes first.
     private var unwritten: [UInt32] = []
     /// What nothing leads to.
@@ -61,6 +64,7 @@ struct UnitStore: Sendable {
         for id in known[digest] ?? [] where units[id]?.name == name && units[id]?.entries == make(id) {
             return id
         }
+        if let id = claim(name, digest, make) { return id }
         let id = ids.allocate()
         let entries = make(id)
         let unit = Unit(
@@ -108,8 +112,9 @@ struct UnitStore: Sendable {
 
     /// It is not found as something's equal any more.
     private mutating func disown(_ id: UInt32, _ unit: Unit) {
-        known[unit.digest]?.removeAll { $0 == id }
-        if known[unit.digest]?.isEmpty == true { known[unit.digest] = nil }
+        guard let digest = unit.digest else { return }
+        known[digest]?.removeAll { $0 == id }
+        if known[digest]?.isEmpty == true { known[digest] = nil }
     }
 
     /// The map that its units do not fit into, as the reason for a refusal.
@@ -148,6 +153,7 @@ struct UnitStore: Sendable {
     /// Removes what nothing has led to since before the last call. Returns how many entries are gone.
     mutating func sweep(_ writer: inout MapWriter) throws(MapError) -> Int {
         sweeps += 1
+        adopted = [:]
         idle = idle.filter { units[$0]?.references == 0 }
         var victims = idle.filter { units[$0].map { $0.idleSince + 1 < sweeps } ?? true }.sorted()
         var removed = 0
@@ -189,12 +195,33 @@ struct UnitStore: Sendable {
             let isReached = reached.contains(id)
             let children = isReached ? entries.children.intersection(reading.units.keys) : []
             units[id] = Unit(
-                name: "an earlier run", entries: entries, children: children, digest: 0, state: .written)
+                name: "an earlier run", entries: entries, children: children, digest: nil, state: .written)
             counts.add(entries)
-            if !isReached { idle.insert(id) }
+            if isReached { adopted[entries.contentDigest, default: []].append(id) } else { idle.insert(id) }
         }
         for id in order {
             for child in units[id]?.children ?? [] { units[child]?.references += 1 }
         }
+    }
+
+    /// The unit of an earlier run that has these entries: so a start writes only what has changed, and splits go
+    /// on where they are.
+    private mutating func claim(
+        _ name: String, _ digest: Int, _ make: (UInt32) -> UnitEntries
+    ) -> UInt32? {
+        guard !adopted.isEmpty else { return nil }
+        let content = make(0).contentDigest
+        let index = adopted[content]?.firstIndex { id in
+            guard let unit = units[id], unit.digest == nil, unit.state == .written else { return false }
+            return make(id).hasSameEntries(as: unit.entries)
+        }
+        guard let index, let id = adopted[content]?.remove(at: index), let found = units[id] else {
+            return nil
+        }
+        units[id] = Unit(
+            name: name, entries: make(id), children: found.children, digest: digest,
+            references: found.references, state: .written, idleSince: found.idleSince)
+        known[digest, default: []].append(id)
+        return id
     }
 }

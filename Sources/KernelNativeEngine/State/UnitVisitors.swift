@@ -98,11 +98,59 @@ struct UnitCounts: Sendable {
     }
 }
 
+/// A hash of values, whatever their keys and order are.
+private struct ContentHashing: ColumnVisitor {
+    let entries: UnitEntries
+    private var column = 0
+    private(set) var digest = 0
+
+    init(entries: UnitEntries) { self.entries = entries }
+
+    mutating func visit<Key, Value>(_ column: UnitColumn<Key, Value>) {
+        self.column += 1
+        for entry in entries[keyPath: column.part] {
+            var hasher = Hasher()
+            hasher.combine(self.column)
+            hasher.combine(entry.value)
+            digest &+= hasher.finalize()
+        }
+    }
+}
+
+private struct EntryComparison: ColumnVisitor {
+    let entries: UnitEntries
+    let others: UnitEntries
+    private(set) var isEqual = true
+
+    init(_ entries: UnitEntries, _ others: UnitEntries) { (self.entries, self.others) = (entries, others) }
+
+    mutating func visit<Key, Value>(_ column: UnitColumn<Key, Value>) {
+        let (part, other) = (entries[keyPath: column.part], others[keyPath: column.part])
+        guard isEqual, part.count == other.count else { return isEqual = false }
+        let values = Dictionary(other.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        isEqual = part.allSatisfy { values[$0.key] == $0.value }
+    }
+}
+
 extension UnitEntries {
     var count: Int {
         var counts = UnitCounts()
         counts.add(self)
         return counts.total
+    }
+
+    /// Equal for units that differ by their ids and by the order of their entries alone.
+    var contentDigest: Int {
+        var hashing = ContentHashing(entries: self)
+        hashing.visitAll()
+        return hashing.digest
+    }
+
+    /// Whether they are the same in any order.
+    func hasSameEntries(as others: UnitEntries) -> Bool {
+        var comparison = EntryComparison(self, others)
+        comparison.visitAll()
+        return comparison.isEqual
     }
 }
 

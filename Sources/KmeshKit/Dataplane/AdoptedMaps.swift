@@ -15,9 +15,9 @@ struct AdoptedMaps: Sendable {
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
     /// What is known of ids that no frontend leads to.
-    private let clusters: [ClusterKey: UInt32]
+    private let clusters: [ClusterDigest: UInt32]
 
-    init(reading maps: L4Maps, clusters: [ClusterKey: UInt32]) throws(MapError) {
+    init(reading maps: L4Maps, clusters: [ClusterDigest: UInt32]) throws(MapError) {
         self.clusters = clusters.filter { $0.value != 0 && $0.value != KMESH_WAYPOINT_MISSING }
         var occupancy = MapCounts()
         let frontends = try maps.frontends.contents()
@@ -145,7 +145,7 @@ struct AdoptedMaps: Sendable {
     private mutating func claim(
         _ cluster: ClusterKey, isWaypoint: Bool, repairs: inout MapChanges
     ) -> ServicePortState? {
-        guard let id = clusters[cluster], references[id] == nil,
+        guard let id = clusters[cluster.digest], references[id] == nil,
             isWaypoint || !waypointIDs.contains(id), let found = ports[id], found.value != .absent
         else { return nil }
         ports[id] = nil

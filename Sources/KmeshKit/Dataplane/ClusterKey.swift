@@ -17,6 +17,29 @@ public struct ClusterKey: Hashable, Sendable {
     }
 }
 
+/// A name of a cluster that an entry of a map has room for: a hash, and not for adversaries.
+public struct ClusterDigest: Hashable, Sendable {
+    public let high: UInt64
+    public let low: UInt64
+
+    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+}
+
+extension ClusterKey {
+    public var digest: ClusterDigest {
+        let halves = [UInt64(0), 1].map { half in
+            var hash = StableHash()
+            hash.combine(half)
+            hash.combine(service.namespace)
+            hash.combine(service.hostname)
+            hash.combine(
+                UInt64(port.port) << 16 | UInt64(port.transport.rawValue) << 8 | UInt64(port.family.rawValue))
+            return hash.value
+        }
+        return ClusterDigest(high: halves[0], low: halves[1])
+    }
+}
+
 /// The clusters that are wanted, and what those who lead to them have not been told yet.
 struct ClusterTable: Sendable {
     private var wanted: [ServiceKey: Set<ServicePortKey>] = [:]

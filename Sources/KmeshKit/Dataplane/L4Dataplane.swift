@@ -35,7 +35,7 @@ public struct L4Dataplane: Sendable {
     /// fits to it; the rest is removed then.
     /// - Parameter clusters: the ids of clusters, as far as they are known: no frontend may lead to one, so
     ///   that it is not found without. Those that are not known get new ids.
-    public mutating func adopt(clusters: [ClusterKey: UInt32] = [:]) throws(MapError) {
+    public mutating func adopt(clusters: [ClusterDigest: UInt32] = [:]) throws(MapError) {
         let found = try AdoptedMaps(reading: reconciler.maps, clusters: clusters)
         for id in found.serviceIDs { ids.reserve(id) }
         reconciler = MapReconciler(maps: reconciler.maps, occupancy: found.occupancy)

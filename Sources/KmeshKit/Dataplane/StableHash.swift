@@ -18,6 +18,21 @@ package struct StableHash: Sendable {
         value = finalized(value ^ word) &* 0x100_0000_01b3
     }
 
+    package mutating func combine(_ text: String) {
+        var word: UInt64 = 0
+        var count = 0
+        for byte in text.utf8 {
+            word = word << 8 | UInt64(byte)
+            count += 1
+            if count & 7 == 0 {
+                combine(word)
+                word = 0
+            }
+        }
+        combine(word)
+        combine(UInt64(count))
+    }
+
     static func of(_ address: IPAddress, port: UInt16) -> UInt64 {
         var hash = StableHash()
         hash.combine(address.high)

@@ -46,6 +46,7 @@
 #define KMESH_MAP_SPLIT "km_split"
 #define KMESH_MAP_SHARE "km_share"
 #define KMESH_MAP_LIMIT "km_limit"
+#define KMESH_MAP_CLUSTER "km_cluster"
 #define KMESH_MAP_CURSOR "km_cursor"
 #define KMESH_MAP_ACTIVE "km_active"
 #define KMESH_MAP_COUNTED "km_counted"

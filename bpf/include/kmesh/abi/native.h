@@ -189,6 +189,15 @@ struct kmesh_limit {
 	__u32 seal;
 };
 
+/*
+ * km_cluster: what the service ports are that something of ours leads to, of which none need have frontends. No
+ * program reads it: by it a daemon that starts knows which ids are whose.
+ */
+struct kmesh_cluster {
+	__u32 digest[4]; /* a hash of name, port and address family */
+	__u32 seal;
+};
+
 /* km_cursor: how far round robin has come in a service port. */
 struct kmesh_cursor {
 	__u32 next;
