@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What no engine that decides at connect() can do without: a program at that hook, and what the socket dialed,
- * noted where getpeername() finds it, and gone with the socket.
+ * What no engine that decides at connect() can do without: a program at that hook, and what the socket
+ * dialed, noted where getpeername() finds it, and gone with the socket.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

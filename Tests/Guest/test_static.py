@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """Envoy's listeners, routes and clusters from a file: how requests are matched."""
 
+import collections
 import subprocess
 
 import node
@@ -143,6 +144,14 @@ class StaticTests(StaticTest):
 
     def test_split_is_exact(self):
         self.assertEqual(load(100, DIALED, port=88), {name(1): 90, name(2): 10})
+
+    def test_a_restart_goes_on_where_it_was(self):
+        first = collections.Counter(load(50, DIALED, port=88))
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertLessEqual(self.daemon.status()["engine"]["writes"], 10)
+        self.assertVerified()
+        self.assertEqual(first + collections.Counter(load(50, DIALED, port=88)), {name(1): 90, name(2): 10})
 
     def test_other_streams(self):
         self.assertEqual(ask(DIALED, port=89), name(1))

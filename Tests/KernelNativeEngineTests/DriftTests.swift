@@ -48,7 +48,17 @@ import Testing
 
     /// The next run knows what is the same, whatever programs have counted meanwhile.
     @Test func aRestartWritesOnlyWhatHasChanged() throws {
-        let rig = try rig()
+        var rig = try rig()
+        // Of units that are equal each stays where it is.
+        var all = try configuration()
+        for (number, name) in ["u", "t"].enumerated() {
+            let more = [
+                put(service(name, ["10.0.0.\(number + 5)"])),
+                put(routes(of: name, [host([.any], [route(to: .to("v1"))])])),
+            ]
+            try rig.apply(more)
+            all += more
+        }
         let split = try #require(rig.maps.splits.contents().entries.first)
         var counted = split.value
         counted.cursor = 77
@@ -58,7 +68,7 @@ import Testing
         next.ports = rig.ports
         try next.dataplane.adopt()
         next.settle()
-        next.dataplane.prepare(try configuration())
+        next.dataplane.prepare(all)
         try next.dataplane.refer(to: rig.ports)
         next.settle()
         #expect(rig.writeCount == writes)
@@ -66,7 +76,8 @@ import Testing
         #expect(next.dataplane.entriesByMap.values.reduce(0, +) == next.count)
         #expect(try rig.maps.splits.contents().entries[split.key]?.cursor == 77)
         // What it took over it can replace, too.
-        try next.apply([.remove(.routes(.service(.named("s"), port: 80))), .remove(.listener("l"))])
+        let routed = ["s", "t", "u"].map { MeshResourceName.routes(.service(.named($0), port: 80)) }
+        try next.apply(routed.map { .remove($0) } + [.remove(.listener("l"))])
         next.settle()
         #expect(next.count == 0)
     }

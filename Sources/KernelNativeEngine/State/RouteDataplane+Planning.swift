@@ -125,6 +125,7 @@ extension RouteDataplane {
         _ plan: ListenerPlan, _ owner: MeshResourceName, _ ports: some ServicePorts,
         _ round: inout PlanningRound
     ) -> WantedListener? {
+        units.prefer(below: held[plan.key]?.root ?? 0)
         var roots: [RouteConfigurationKey: UInt32] = [:]
         for key in plan.routes {
             guard let root = table(TableKey(routes: key, family: plan.family), ports, &round) else {

@@ -4,9 +4,10 @@ import KmeshKit
 struct ServicePortTable<Value: MapWords>: Sendable {
     private let map: any KeyValueMap<ServiceMapKey, Value>
     /// What says an entry in words, and what a service port is called.
-    typealias Words = @Sendable (_ servicePort: @escaping @Sendable (UInt32) -> String) -> EntryWords<
-        ServiceMapKey, Value
-    >
+    typealias Words =
+        @Sendable (_ servicePort: @escaping @Sendable (UInt32) -> String) -> EntryWords<
+            ServiceMapKey, Value
+        >
     private let words: Words
     /// What is in the map; `nil`: damaged, or not known.
     private(set) var held: [ServiceMapKey: Value?] = [:]
@@ -57,8 +58,8 @@ struct ServicePortTable<Value: MapWords>: Sendable {
         isUnsettled = false
     }
 
-    /// Compares the next part of what is wanted with the map, and the next part of the map with what is wanted,
-    /// and repairs what differs. Called about once a second.
+    /// Compares the next part of what is wanted with the map, and the next part of the map with that, and
+    /// repairs what differs. Called about once a second.
     mutating func repairDrift(
         _ pace: DriftPace, _ servicePort: @escaping @Sendable (UInt32) -> String
     ) -> DriftReport {

@@ -36,6 +36,8 @@ struct UnitStore: Sendable {
     private var known: [Int: [UInt32]] = [:]
     /// What listeners of an earlier run lead to, by its content, until the first sweep.
     private var adopted: [Int: [UInt32]] = [:]
+    /// What of it belongs to the listener that units are made for.
+    private var preferred: Set<UInt32> = []
     /// In the order in which they are written: what is led to comes first.
     private var unwritten: [UInt32] = []
     /// What nothing leads to.
@@ -153,7 +155,7 @@ struct UnitStore: Sendable {
     /// Removes what nothing has led to since before the last call. Returns how many entries are gone.
     mutating func sweep(_ writer: inout MapWriter) throws(MapError) -> Int {
         sweeps += 1
-        adopted = [:]
+        (adopted, preferred) = ([:], [])
         idle = idle.filter { units[$0]?.references == 0 }
         var victims = idle.filter { units[$0].map { $0.idleSince + 1 < sweeps } ?? true }.sorted()
         var removed = 0
@@ -190,7 +192,8 @@ struct UnitStore: Sendable {
             order.append(id)
             next += unit.children
         }
-        for (id, entries) in reading.units where id != 0 {
+        // In their order: equal ones were made in that of the configuration.
+        for (id, entries) in reading.units.sorted(by: { $0.key < $1.key }) where id != 0 {
             ids.reserve(id)
             let isReached = reached.contains(id)
             let children = isReached ? entries.children.intersection(reading.units.keys) : []
@@ -204,17 +207,29 @@ struct UnitStore: Sendable {
         }
     }
 
-    /// The unit of an earlier run that has these entries: so a start writes only what has changed, and splits go
-    /// on where they are.
+    /// Says that what is made next is led to as `root` was: of equal units of an earlier run each shall stay
+    /// where it is.
+    mutating func prefer(below root: UInt32) {
+        guard !adopted.isEmpty else { return }
+        preferred = []
+        var next = [root]
+        while let id = next.popLast() {
+            if preferred.insert(id).inserted { next += units[id]?.children ?? [] }
+        }
+    }
+
+    /// The unit of an earlier run that has these entries: so a start writes only what has changed, and splits
+    /// go on where they are.
     private mutating func claim(
         _ name: String, _ digest: Int, _ make: (UInt32) -> UnitEntries
     ) -> UInt32? {
         guard !adopted.isEmpty else { return nil }
         let content = make(0).contentDigest
-        let index = adopted[content]?.firstIndex { id in
-            guard let unit = units[id], unit.digest == nil, unit.state == .written else { return false }
-            return make(id).hasSameEntries(as: unit.entries)
+        let equal = (adopted[content] ?? []).indices.filter { index in
+            guard let id = adopted[content]?[index], let unit = units[id] else { return false }
+            return unit.digest == nil && unit.state == .written && make(id).hasSameEntries(as: unit.entries)
         }
+        let index = equal.first { preferred.contains(adopted[content]?[$0] ?? 0) } ?? equal.first
         guard let index, let id = adopted[content]?.remove(at: index), let found = units[id] else {
             return nil
         }

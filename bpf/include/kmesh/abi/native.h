@@ -190,8 +190,8 @@ struct kmesh_limit {
 };
 
 /*
- * km_cluster: what the service ports are that something of ours leads to, of which none need have frontends. No
- * program reads it: by it a daemon that starts knows which ids are whose.
+ * km_cluster: what the service ports are that something of ours leads to, of which none need have frontends.
+ * No program reads it: by it a daemon that starts knows which ids are whose.
  */
 struct kmesh_cluster {
 	__u32 digest[4]; /* a hash of name, port and address family */
