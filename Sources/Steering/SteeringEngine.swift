@@ -219,7 +219,7 @@ public actor SteeringEngine: DataplaneEngine {
             let hooks = changes.reduce(into: Set()) { $0.formUnion($1.hooksOnDemand) }
             try running?.kernel.attach(onDemand: hooks, to: options.cgroupPath)
         } catch {
-            // What ran before stays: nothing leads to a waypoint that is not told where to, or counts for ever.
+            // What ran before stays: nothing leads to a waypoint that is not told, or counts for ever.
             let rejected = changes.filter { !$0.hooksOnDemand.isEmpty }.map {
                 RejectedResource(name: $0.name, reason: "\(error)")
             }
