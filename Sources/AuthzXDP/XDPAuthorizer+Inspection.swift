@@ -14,8 +14,8 @@ extension XDPAuthorizer {
         return EngineMeters(
             reasons: running.kernel.reasonCounts(),
             maps: running.kernel.mapSnapshots(counts: running.entriesByMap),
-            programs: [ProgramStatistics.use(of: running.kernel.program, named: "kmesh_authz")].compactMap(
-                \.self),
+            programs: ProgramStatistics.use(of: running.kernel.program, named: "kmesh_authz").map { [$0] }
+                ?? [],
             policies: (try? running.dataplane.policySnapshots()) ?? [])
     }
 

@@ -10,8 +10,11 @@ struct RoutingLayer: SteeringLayer {
     private var limits: ConnectionLimits
     /// By it a later run knows the clusters again.
     private var digests: ServicePortTable<ClusterValue>
+    private var areDigestsStale = true
     /// What L4 keeps in force for routes.
-    private var referenced: Set<ClusterKey> = []
+    private var referenced: Set<ClusterKey> = [] {
+        didSet { if referenced != oldValue { areDigestsStale = true } }
+    }
     /// Whether routes or ids have changed since they were put in force.
     private var isStale = true
     private let fallback: L7Fallback
@@ -96,16 +99,23 @@ struct RoutingLayer: SteeringLayer {
         try limits.write(dataplane, &writes)
         guard isStale || !renumbered.isEmpty || routes.pendingWrites > 0 else { return }
         isStale = true
-        // First, so that a start after a crash does not take what routes lead to for something else.
-        try digests.write(
-            Dictionary(
-                referenced.compactMap { cluster in
-                    dataplane.serviceID(of: cluster).map {
-                        (ServiceMapKey(serviceID: $0), ClusterValue(cluster.digest))
-                    }
-                }, uniquingKeysWith: { $1 }), &writes)
+        if areDigestsStale || !renumbered.isEmpty {
+            areDigestsStale = true
+            // First, so that a start after a crash does not take what routes lead to for something else.
+            try digests.write(digests(dataplane), &writes)
+            areDigestsStale = false
+        }
         try routes.refer(to: PortsInForce(dataplane: dataplane))
         isStale = false
+    }
+
+    private func digests(_ dataplane: L4Dataplane) -> [ServiceMapKey: ClusterValue] {
+        let entries = referenced.compactMap { cluster in
+            dataplane.serviceID(of: cluster).map {
+                (ServiceMapKey(serviceID: $0), ClusterValue(cluster.digest))
+            }
+        }
+        return Dictionary(entries, uniquingKeysWith: { $1 })
     }
 
     func origin(of name: MeshResourceName) -> MeshResourceName {
