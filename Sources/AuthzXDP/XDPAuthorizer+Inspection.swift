@@ -29,8 +29,7 @@ extension XDPAuthorizer {
                 ProtectedWorkload(
                     pod: workload.pod, addresses: workload.addresses,
                     policies: running.dataplane.policies(protecting: workload.id),
-                    attachment: running.attached[workload.id]?.name
-                        ?? (running.dataplane.isGuarded(workload.id) ? "not attached" : "not needed"),
+                    attachment: running.attachment(of: workload.id),
                     probePorts: options.authorization.letsProbesPass
                         ? running.dataplane.probePorts(of: workload.id) : [])
             },
@@ -42,7 +41,7 @@ extension XDPAuthorizer {
         guard let running else { throw EngineError.notStarted }
         let missing = running.workloads.values.sorted { $0.pod < $1.pod }.filter { workload in
             guard let form = running.attached[workload.id] else {
-                return running.dataplane.isGuarded(workload.id)
+                return running.isConfigured && running.dataplane.isGuarded(workload.id)
             }
             return (try? running.attachments.isInForce(form, workload)) != true
         }
@@ -146,6 +145,13 @@ extension AuthorizationDataplane {
 }
 
 extension XDPAuthorizer.Running {
+    /// How the program is attached, or why it is not, as people read it.
+    fileprivate func attachment(of id: LocalWorkload.ID) -> String {
+        if let form = attached[id] { return form.name }
+        guard dataplane.isGuarded(id) else { return "not needed" }
+        return faults[id].map { "not attached: \($0)" } ?? "not attached"
+    }
+
     fileprivate var entriesByMap: [String: Int] {
         Dictionary(dataplane.entryCounts.byMap.map { ($0.map, $0.count) }, uniquingKeysWith: { $1 })
     }

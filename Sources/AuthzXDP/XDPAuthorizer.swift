@@ -145,8 +145,9 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
             try running?.attachments.detach(workload)
             running?.attached[id] = nil
             running?.faults[id] = nil
-            if let update = try running?.dataplane.release(id) { note(update) }
+            // It is forgotten even where its entries wait for their removal.
             running?.workloads[id] = nil
+            if let update = try running?.dataplane.release(id) { note(update) }
         } catch {
             throw engineError(error, workload)
         }
@@ -165,13 +166,18 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
     /// workload: XDP on a veth costs each packet, and the kernel the segmentation of what the peer sends.
     private func settle(_ workload: LocalWorkload) throws(BPFError) {
         guard let running else { return }
-        var form: PodAttachments.Form?
         if running.dataplane.isGuarded(workload.id) {
-            form = try running.attachments.attach(workload)
+            self.running?.attached[workload.id] = try running.attachments.attach(workload)
+            // What came in before has been judged by nobody.
+            if running.isEnforcing { self.running?.changedDestinations.formUnion(workload.addresses) }
         } else {
             try running.attachments.detach(workload)
+            self.running?.attached[workload.id] = nil
+            // Said now, and not when a policy comes.
+            if let obstacle = try running.attachments.obstacle(to: workload) {
+                log.warning("no policy could be enforced for pod \(workload.pod): \(obstacle)")
+            }
         }
-        self.running?.attached[workload.id] = form
         self.running?.faults[workload.id] = nil
     }
 
@@ -185,6 +191,7 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
                 let form = running.attached[id]
                 if running.dataplane.isGuarded(id) == (form != nil) {
                     guard looksAtLinks, let form, try !running.attachments.isInForce(form, workload) else {
+                        self.running?.faults[id] = nil
                         continue
                     }
                     log.error("the program of pod \(workload.pod) was taken away; attaching it again")
@@ -193,7 +200,9 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
                 try settle(workload)
             } catch {
                 let fault = "\(error)"
-                if running.faults[id] != fault { log.error("pod \(workload.pod) is not protected: \(fault)") }
+                if running.faults[id] != fault {
+                    log.error("authorization of pod \(workload.pod) is not as it should be: \(fault)")
+                }
                 self.running?.faults[id] = fault
             }
         }
@@ -214,9 +223,8 @@ public actor XDPAuthorizer: AuthorizationEnforcer {
         let (seconds, attoseconds) = (ContinuousClock.now - start).components
         running?.activity.latestDuration =
             UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-        let isFirst = running?.isConfigured == false
         running?.isConfigured = true
-        if isFirst || !update.destinations.isEmpty { settleAttachments(looksAtLinks: false) }
+        settleAttachments(looksAtLinks: false)
         return update.rejected
     }
 

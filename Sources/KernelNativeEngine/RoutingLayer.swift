@@ -99,13 +99,16 @@ struct RoutingLayer: SteeringLayer {
         try limits.write(dataplane, &writes)
         guard isStale || !renumbered.isEmpty || routes.pendingWrites > 0 else { return }
         isStale = true
-        if areDigestsStale || !renumbered.isEmpty {
-            areDigestsStale = true
-            // First, so that a start after a crash does not take what routes lead to for something else.
-            try digests.write(digests(dataplane), &writes)
+        areDigestsStale = areDigestsStale || !renumbered.isEmpty
+        let wanted = areDigestsStale ? digests(dataplane) : [:]
+        // A start after a crash must not take what routes lead to for something else: so they are there
+        // before routes lead to a service port, and as long as they do.
+        if areDigestsStale { try digests.add(wanted, &writes) }
+        try routes.refer(to: PortsInForce(dataplane: dataplane))
+        if areDigestsStale, routes.isSettled {
+            try digests.removeOthers(than: wanted, &writes)
             areDigestsStale = false
         }
-        try routes.refer(to: PortsInForce(dataplane: dataplane))
         isStale = false
     }
 

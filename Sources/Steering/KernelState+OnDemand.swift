@@ -36,6 +36,40 @@ extension KernelState {
     }
 }
 
+extension SteeringEngine {
+    /// Attaches what connections need after `changes`, and after those that were postponed. Returns what can
+    /// be applied (`nil`: not even nothing, for the first configuration is applied whole) and what waits.
+    func attachOnDemand(
+        for changes: [ResourceChange<MeshResource>]
+    ) -> (possible: [ResourceChange<MeshResource>]?, postponed: [RejectedResource]) {
+        guard let running else { return (changes, []) }
+        let names = Set(changes.map(\.name))
+        let all = running.postponed.filter { !names.contains($0.name) } + changes
+        do throws(EngineError) {
+            let hooks = all.reduce(into: Set()) { $0.formUnion($1.hooksOnDemand) }
+            try self.running?.kernel.attach(onDemand: hooks, to: options.cgroupPath)
+            self.running?.postponed = []
+            return (all, [])
+        } catch {
+            // What ran before stays: nothing leads to a waypoint that is not told, or counts for ever.
+            let isFirst = running.activity.applied == 0
+            let waits = { (change: ResourceChange<MeshResource>) in
+                isFirst || !change.hooksOnDemand.isSubset(of: running.kernel.wanted.keys)
+            }
+            self.running?.postponed = all.filter(waits)
+            let rejected = changes.filter(waits).map { RejectedResource(name: $0.name, reason: "\(error)") }
+            return (isFirst ? nil : changes.filter { !waits($0) }, rejected)
+        }
+    }
+
+    func retryPostponed() {
+        guard running?.postponed.isEmpty == false, let possible = attachOnDemand(for: []).possible,
+            !possible.isEmpty
+        else { return }
+        _ = steer(by: possible)
+    }
+}
+
 extension ResourceChange<MeshResource> {
     /// The programs on demand that connections need after it.
     var hooksOnDemand: Set<CgroupHook> {

@@ -26,7 +26,8 @@ extension SteeringEngine {
         let log = Logger(label: "engine")
         var fresh: (any SteeringLayer)?
         do throws(EngineError) {
-            let kernel = try KernelState(definition, options, lock: running.kernel.lock, &fresh)
+            var kernel = try KernelState(definition, options, lock: running.kernel.lock, &fresh)
+            kernel.wanted = kernel.programs.filter { running.kernel.wanted[$0.key] != nil }
             try kernel.attach(to: options.cgroupPath)
             self.running?.kernel = kernel
             self.running?.reloadFault = nil

@@ -26,6 +26,8 @@ public actor SteeringEngine: DataplaneEngine {
         var driftFault: String?
         /// The same of programs that could not be loaded anew.
         var reloadFault: String?
+        /// Changes that need a program which cannot be attached. They are tried again each second.
+        var postponed: [ResourceChange<MeshResource>] = []
     }
 
     public init(
@@ -196,6 +198,7 @@ public actor SteeringEngine: DataplaneEngine {
 
     public func tend() async {
         await authorization.tend()
+        retryPostponed()
         retryPending()
         repairDrift()
         tendLayer()
@@ -215,20 +218,11 @@ public actor SteeringEngine: DataplaneEngine {
     func apply(_ changes: [ResourceChange<MeshResource>]) async -> [RejectedResource] {
         // Who may connect is known before anybody is sent there.
         let refused = await authorization.apply(changes)
-        do throws(EngineError) {
-            let hooks = changes.reduce(into: Set()) { $0.formUnion($1.hooksOnDemand) }
-            try running?.kernel.attach(onDemand: hooks, to: options.cgroupPath)
-        } catch {
-            // What ran before stays: nothing leads to a waypoint that is not told, or counts for ever.
-            let rejected = changes.filter { !$0.hooksOnDemand.isEmpty }.map {
-                RejectedResource(name: $0.name, reason: "\(error)")
-            }
-            return refused + rejected + steer(by: changes.filter(\.hooksOnDemand.isEmpty))
-        }
-        return refused + steer(by: changes)
+        let (possible, postponed) = attachOnDemand(for: changes)
+        return refused + postponed + (possible.map { steer(by: $0) } ?? [])
     }
 
-    private func steer(by changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
+    func steer(by changes: [ResourceChange<MeshResource>]) -> [RejectedResource] {
         let start = ContinuousClock.now
         guard let (rejected, writes) = running?.apply(changes, through: &layer) else {
             return changes.map { RejectedResource(name: $0.name, reason: "\(EngineError.notStarted)") }

@@ -116,7 +116,7 @@ final class AuthorizationTests {
         #expect(try node.control("authz", "disable").status == 0)
         try expect("buyer", reaches: web)
         let client = try node.launch("buyer", "hold", web.0, web.1, "20")
-        usleep(500_000)
+        try waitForConnections(1)
         #expect(try node.control("authz", "enable").output.contains("enforced"))
         try expect("buyer", isDenied: denied, web)
         client.waitUntilExit()
@@ -160,7 +160,7 @@ final class AuthorizationTests {
         try apply()
         let thief = try node.launch("thief", "hold", web.0, web.1, "20")
         let buyer = try node.launch("buyer", "hold", web.0, web.1, "2")
-        usleep(500_000)
+        try waitForConnections(2)
         try apply(deny("thieves", "{from: [{source: {namespaces: [elsewhere]}}]}"))
         thief.waitUntilExit()
         buyer.waitUntilExit()
@@ -257,6 +257,14 @@ final class AuthorizationTests {
     }
 
     // MARK: Steps
+
+    /// Connections to the pod, whoever has made them.
+    private func waitForConnections(_ count: Int) throws {
+        try node.wait(for: "\(count) connections") {
+            try node.exec("shop/web", ["ss", "-Htn", "state", "established"]).output
+                .split(separator: "\n").count >= count
+        }
+    }
 
     private func allow(_ name: String, _ rule: String?) -> String { policy(name, "ALLOW", rule) }
 

@@ -313,6 +313,30 @@ import Testing
         }
     }
 
+    /// What a run has taken over unchanged is its service's, and goes with it.
+    @Test func whatWasTakenOverIsKeptForItsOwnerAlone() throws {
+        let rig = try rig()
+        var next = Rig(rig.maps)
+        next.ports = rig.ports
+        try next.dataplane.adopt()
+        next.dataplane.prepare([
+            put(service("v1")), put(service("s", ["10.0.0.1", "fd00::1"])),
+            put(routes(of: "s", [host([.any], [route(to: .to("v1"))])])),
+        ])
+        let writes = rig.writeCount
+        try next.dataplane.refer(to: next.ports)
+        #expect(rig.writeCount == writes)
+        let rejected = try next.apply([
+            .remove(.service(.named("s"))), .remove(.routes(.service(.named("s"), port: 80))),
+            put(service("t", ["10.0.0.1"])),
+            put(routes(of: "t", [host([.any], [route(to: .redirect(RedirectAction()))])])),
+        ])
+        #expect(!rejected.isEmpty)
+        #expect(try next.decide("10.0.0.1") == .notAListener)
+        next.settle()
+        #expect(next.count == 0)
+    }
+
     /// An earlier run that died in the middle of an update leaves what nothing leads to, or not all of it.
     @Test(arguments: 1...12)
     func aRestartAfterACrash(writes: Int) throws {

@@ -24,6 +24,11 @@ struct SteeringLayerTests {
         [.upsert(.service(headless)), .upsert(.workload(pod))]
     }
 
+    private final class Kept {
+        let value: BPFLink
+        init(_ value: consuming BPFLink) { self.value = value }
+    }
+
     /// A bpffs and a cgroup of the test's own.
     private final class Place {
         let pins: TestPins
@@ -49,6 +54,15 @@ struct SteeringLayerTests {
         func pinnedLinks() throws -> [String] {
             let pins = try PinDirectory(root: pins.path, name: "listed-v\(KMESH_LAYOUT_VERSION)")
             return try pins.pinnedNames().filter { $0.hasPrefix("link_") }.sorted()
+        }
+
+        /// Takes every place at the hook.
+        func fill(_ hook: CgroupHook) throws -> [Kept] {
+            let object = try BPFObject(named: "dual")
+            try object.load()
+            let program = try object.program("kmesh_\(hook.name)")
+            let group = try FileDescriptor.open(cgroup)
+            return try (0..<64).map { _ in Kept(try BPFLink.attach(program: program, to: group, hook: hook)) }
         }
 
         deinit { try? Files.removeDirectory(cgroup) }
@@ -148,6 +162,39 @@ struct SteeringLayerTests {
     /// The pins of hooks of an engine that knows no waypoint.
     private var untold: [String] {
         CgroupHook.steering.filter { $0 != .sockops }.map { "link_\($0.name)" }.sorted()
+    }
+
+    /// A cgroup's hook takes 64 programs.
+    @Test func whatNeedsAProgramThatFindsNoPlaceWaits() async throws {
+        let place = try Place()
+        let loader = ListedLayerLoader(listing: Listing(), clusters: [])
+        var sent = headless
+        sent.waypoint = WaypointReference(
+            service: ServiceKey(namespace: "default", hostname: "waypoint"), port: 15019)
+        let engine = place.engine(loader)
+        _ = try await engine.start(enrolling: [])
+        _ = await apply(configuration, to: engine)
+        let others = try place.fill(.sockops)
+        let rejected = await apply([.upsert(.service(sent))], to: engine)
+        #expect(rejected.map(\.name) == [.service(sent.key)])
+        #expect(rejected.first?.reason.contains("sockops") == true, "\(rejected)")
+        await engine.tend()
+        #expect(try place.pinnedLinks() == untold)
+        try await engine.stop(.keepPinned)
+
+        // A first configuration waits whole: what is missing from that is removed.
+        let next = place.engine(loader)
+        _ = try await next.start(enrolling: [])
+        let before = await next.snapshot().maps.first { $0.name == "km_endpoint" }?.entries
+        #expect(await apply(configuration + [.upsert(.service(sent))], to: next).count > 1)
+        #expect(await next.snapshot().maps.first { $0.name == "km_endpoint" }?.entries == before)
+        #expect(await next.activity().applied == 0)
+        for link in others { try link.value.detach() }
+        await next.tend()
+        #expect(await next.activity().applied == 1)
+        #expect(try place.pinnedLinks().contains("link_sockops"))
+        #expect(try await next.verify() == [])
+        try await next.stop(.removeAll)
     }
 
     @Test func whatTellsWaypointsIsAttachedWithTheFirstOne() async throws {

@@ -194,9 +194,6 @@ static __always_inline void kmesh_match(struct kmesh_flow *flow)
 {
 	struct kmesh_match_walk walk = { .flow = flow };
 
-	/* No number is 0: an address that we do not know, of a workload that no policy protects. */
-	if (!flow->view_id)
-		return;
 	walk.view = bpf_map_lookup_elem(&km_authz_view, &flow->view_id);
 	if (!walk.view) {
 		flow->fault = KMESH_REASON_NO_VIEW;

@@ -86,6 +86,15 @@ struct PodAttachments: Sendable {
         }
     }
 
+    /// What would keep the program from being attached; `nil`: nothing that can be seen.
+    func obstacle(to workload: LocalWorkload) throws(BPFError) -> String? {
+        let namespace = try namespace(of: workload)
+        guard options.hook == .xdp, try interface(of: workload, in: namespace).attachedXDP != nil else {
+            return nil
+        }
+        return "\(workload.interface) has an XDP program of somebody else's; use --authz-hook=sk-lookup"
+    }
+
     /// Whether the link is there and attached.
     func isInForce(_ form: Form, _ workload: LocalWorkload) throws(BPFError) -> Bool {
         guard let pinned = try pins.open(form.pinName(workload)) else { return false }

@@ -44,5 +44,9 @@ extension RouteDataplane {
             }
         }
         try writer.upsert(&left, into: maps.listeners)
+        // Also of what an earlier run has written as it is wanted.
+        for (key, listener) in wanted where held[key]?.value == listener.value {
+            held[key]?.owner = listener.owner
+        }
     }
 }

@@ -167,7 +167,9 @@ public struct RouteDataplane: Sendable {
     /// Removes what nothing leads to any more, and tries again what found no room before. Called about once a
     /// second.
     public mutating func tend(_ ports: some ServicePorts) {
-        guard isConfigured, units.hasIdle else { return }
+        guard isConfigured else { return }
+        if pendingWrites == 0 { units.forgetAdopted() }
+        guard units.hasIdle else { return }
         var writer = MapWriter()
         defer { writes += writer.writes }
         do throws(MapError) {
@@ -192,6 +194,9 @@ public struct RouteDataplane: Sendable {
             refusals[change.name].map { RejectedResource(name: change.name, reason: $0) }
         }
     }
+
+    /// Whether listeners lead to what is wanted, and to nothing of before.
+    var isSettled: Bool { pendingWrites == 0 && kept.isEmpty }
 
     /// Entries that still have to be written or removed.
     public var pendingWrites: Int {
@@ -220,8 +225,10 @@ public struct RouteDataplane: Sendable {
         let found = try maps.listeners.contents()
         try units.adopt(roots: found.entries.values.map(\.root))
         for (key, value) in found.entries {
-            held[key] = HeldListener(value: value, root: value.root)
-            units.retain(value.root)
+            // One that leads to nothing is written anew, or goes.
+            let isWhole = value.root == 0 || units[value.root] != nil
+            held[key] = HeldListener(value: isWhole ? value : nil, root: isWhole ? value.root : 0)
+            if isWhole { units.retain(value.root) }
         }
         for key in found.damaged { held[key] = HeldListener(value: nil, root: 0) }
     }

@@ -45,16 +45,28 @@ struct ServicePortTable<Value: MapWords>: Sendable {
 
     /// Brings the map in line with what is wanted.
     mutating func write(_ wanted: [ServiceMapKey: Value], _ writes: inout Int) throws(MapError) {
+        try add(wanted, &writes)
+        try removeOthers(than: wanted, &writes)
+    }
+
+    mutating func add(_ wanted: [ServiceMapKey: Value], _ writes: inout Int) throws(MapError) {
         let missing = wanted.filter { held[$0.key] != .some($0.value) }
-        let gone = held.keys.filter { wanted[$0] == nil }
         // After an error part of them may be as before.
         isUnsettled = true
-        for key in missing.keys.map({ $0 }) + gone { held[key] = .some(nil) }
+        for key in missing.keys { held[key] = .some(nil) }
         try map.upsert(missing.map { MapEntry($0.key, $0.value) })
         for (key, value) in missing { held[key] = value }
+        writes += missing.count
+        isUnsettled = false
+    }
+
+    mutating func removeOthers(than wanted: [ServiceMapKey: Value], _ writes: inout Int) throws(MapError) {
+        let gone = held.keys.filter { wanted[$0] == nil }
+        isUnsettled = true
+        for key in gone { held[key] = .some(nil) }
         try map.remove(gone)
         for key in gone { held[key] = nil }
-        writes += missing.count + gone.count
+        writes += gone.count
         isUnsettled = false
     }
 

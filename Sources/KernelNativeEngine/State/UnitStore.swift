@@ -34,7 +34,7 @@ struct UnitStore: Sendable {
     private(set) var counts = UnitCounts()
     private var ids = NumericIDs(limit: KMESH_TEXT_NUMBER_MASK)
     private var known: [Int: [UInt32]] = [:]
-    /// What listeners of an earlier run lead to, by its content, until the first sweep.
+    /// What listeners of an earlier run lead to, by its content, until `forgetAdopted`.
     private var adopted: [Int: [UInt32]] = [:]
     /// What of it belongs to the listener that units are made for.
     private var preferred: Set<UInt32> = []
@@ -155,7 +155,6 @@ struct UnitStore: Sendable {
     /// Removes what nothing has led to since before the last call. Returns how many entries are gone.
     mutating func sweep(_ writer: inout MapWriter) throws(MapError) -> Int {
         sweeps += 1
-        (adopted, preferred) = ([:], [])
         idle = idle.filter { units[$0]?.references == 0 }
         var victims = idle.filter { units[$0].map { $0.idleSince + 1 < sweeps } ?? true }.sorted()
         var removed = 0
@@ -206,6 +205,9 @@ struct UnitStore: Sendable {
             for child in units[id]?.children ?? [] { units[child]?.references += 1 }
         }
     }
+
+    /// The configuration is in force: what nobody has asked for by now is nobody's.
+    mutating func forgetAdopted() { (adopted, preferred) = ([:], []) }
 
     /// Says that what is made next is led to as `root` was: of equal units of an earlier run each shall stay
     /// where it is.

@@ -14,11 +14,13 @@ struct AdoptedMaps: Sendable {
     private var waypointIDs: Set<UInt32> = []
     /// How many frontends lead to each id.
     private var references: [UInt32: Int] = [:]
-    /// What is known of ids that no frontend leads to.
+    /// What is known of ids that routes lead to, perhaps no frontend.
     private let clusters: [ClusterDigest: UInt32]
+    private let digests: [UInt32: ClusterDigest]
 
     init(reading maps: L4Maps, clusters: [ClusterDigest: UInt32]) throws(MapError) {
         self.clusters = clusters.filter { $0.value != 0 && $0.value != KMESH_WAYPOINT_MISSING }
+        digests = Dictionary(self.clusters.map { ($0.value, $0.key) }, uniquingKeysWith: { $1 })
         var occupancy = MapCounts()
         let frontends = try maps.frontends.contents()
         self.frontends = frontends.entries
@@ -104,7 +106,8 @@ struct AdoptedMaps: Sendable {
                 let key = ServicePortKey(port: port.port, transport: port.transport, family: family)
                 let addresses = Set(service.addresses.filter { $0.family == family }).sorted()
                 guard applied.port(key) == nil,
-                    let state = claim(key, addresses, isWaypoint: isWaypoint, repairs: &repairs)
+                    let state = claim(
+                        ClusterKey(service.key, key), addresses, isWaypoint: isWaypoint, repairs: &repairs)
                         ?? claim(ClusterKey(service.key, key), isWaypoint: isWaypoint, repairs: &repairs)
                 else { continue }
                 applied.ports.append(state)
@@ -119,8 +122,9 @@ struct AdoptedMaps: Sendable {
     }
 
     private mutating func claim(
-        _ key: ServicePortKey, _ addresses: [IPAddress], isWaypoint: Bool, repairs: inout MapChanges
+        _ cluster: ClusterKey, _ addresses: [IPAddress], isWaypoint: Bool, repairs: inout MapChanges
     ) -> ServicePortState? {
+        let key = cluster.port
         func frontend(_ address: IPAddress) -> FrontendKey {
             FrontendKey(address: address, port: key.port, transport: key.transport)
         }
@@ -130,6 +134,8 @@ struct AdoptedMaps: Sendable {
             else { continue }
             // Who goes through it must not reach the endpoints of another service.
             guard isWaypoint || !waypointIDs.contains(id) else { continue }
+            // Nor must what a route leads to.
+            guard digests[id].map({ $0 == cluster.digest }) ?? true else { continue }
             let own = addresses.filter { frontends[frontend($0)]?.serviceID == id }
             // Another frontend that leads to the id may be another service's by now: it must not reach the
             // endpoints of this one, so this one gets a new id.
