@@ -34,7 +34,7 @@ final class AdoptionTests {
         try node.endDaemon(SIGTERM)
         try Files.remove(node.meshFile)
         let daemon = try node.launchDaemon([])
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try node.wait(for: "the answer") { node.daemonStatus()?.lastConfigurationError != nil }
         var status = try #require(node.daemonStatus())
         #expect(status.adopted && !status.isConfigured && status.updates == 0 && status.enrolled == 8)
@@ -75,7 +75,7 @@ final class AdoptionTests {
         #expect(!Files.exists("\(node.directory)/bpf/kmesh"))
         try good.write(toFile: node.meshFile, atomically: true, encoding: .utf8)
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         #expect(node.daemonStatus()?.adopted == false)
     }
 }

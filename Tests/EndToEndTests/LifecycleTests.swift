@@ -36,7 +36,7 @@ final class LifecycleTests {
         try node.endDaemon(SIGKILL)
         try expectSteering("while no daemon runs")
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try expectSteering("after the next start")
 
         #expect(try node.control("dump", "services", "-o", "json").output == before, "ids and slots stay")
@@ -121,7 +121,7 @@ final class LifecycleTests {
         let key = try #require(map.contents().entries.keys.first)
         try map.remove([key])
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         let repaired = try node.control("verify")
         #expect(repaired.status == 0, "a restart repairs the maps: \(repaired.output)")
         #expect(try node.status()["engine.drift"] == "0")
@@ -139,7 +139,7 @@ final class LifecycleTests {
 
         try node.endDaemon(SIGTERM)
         let daemon = try node.startDaemon("--max-endpoints", "2000000")
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try expectSteering("with the maps that are pinned")
         let maps = try node.control("dump", "maps").output
         #expect(maps.contains("1048576") && !maps.contains("2000000"), "\(maps)")
@@ -157,7 +157,7 @@ final class LifecycleTests {
     @Test func flagsDecideWhatAMissingEndpointMeans() throws {
         try node.endDaemon(SIGTERM)
         let daemon = try node.startDaemon("--no-endpoint", "pass")
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         let answers = try node.probe("client", "tcp", "10.96.7.5", "80")
         #expect(answers[0]["error"] != nil && answers[0]["error"] != "ECONNREFUSED", "\(answers)")
         #expect(try node.reasonCounts()["no_endpoint_passed", default: 0] > 0)

@@ -51,7 +51,7 @@ final class MigrationTests {
         let dialing = try node.launch("client", "connects", web.0, web.1, "600")
         usleep(500_000)
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         usleep(300_000)
         let connects = try #require(dialing.finish().first)
         #expect(connects["failed"] == "0" && Int(connects["connected"] ?? "") ?? 0 > 50, "\(connects)")
@@ -98,7 +98,7 @@ final class MigrationTests {
         try earlier.current.stage()
         try earlier.current.pinStaged(kept, as: "link_connect6")
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         #expect(
             try Files.list("\(root)/kmesh")
                 == ["authz-v1", "dual-engine-v\(KMESH_LAYOUT_VERSION)", "telemetry-v1"])
@@ -112,7 +112,7 @@ final class MigrationTests {
         try earlier.pins.unpin("link_connect4")
         #expect(try node.probe("client", "tcp", web.0, web.1)[0]["error"] != nil)
         let daemon = try node.startDaemon()
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try expectSteering("after the migration")
     }
 

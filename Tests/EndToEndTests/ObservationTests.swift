@@ -176,7 +176,7 @@ final class ObservationTests {
         #expect(FileManager.default.createFile(atPath: log, contents: nil))
         let output = try #require(FileHandle(forWritingAtPath: log))
         let daemon = try node.startDaemon(to: output, "--enable-accesslog")
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try node.wait(for: "40 lines of the text log") {
             try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
                 .filter { $0.hasPrefix("accesslog: ") && $0.contains("src.workload=client-") }.count == 40

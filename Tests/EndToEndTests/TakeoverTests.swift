@@ -41,7 +41,7 @@ final class TakeoverTests {
         let dialing = try node.launch("client", "connects", web.0, web.1, "600")
         usleep(300_000)
         let (second, before, after) = try takeOver()
-        defer { second.terminate() }
+        defer { second.end() }
         #expect(before == first.processIdentifier && after == second.processIdentifier)
         first.waitUntilExit()
         #expect(first.terminationStatus == 0)
@@ -63,7 +63,7 @@ final class TakeoverTests {
         kill(hanging, SIGSTOP)
         let start = Date()
         let daemon = try node.launchDaemon(["--takeover"])
-        defer { daemon.terminate() }
+        defer { daemon.end() }
         try node.wait(for: "the end of the daemon that hangs") { node.hasEnded(hanging) }
         #expect(Date().timeIntervalSince(start) > 9, "it has its time")
         try node.wait(for: "the takeover") { node.daemonStatus()?.isConfigured == true }

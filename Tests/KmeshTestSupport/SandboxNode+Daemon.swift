@@ -104,3 +104,11 @@ extension SandboxNode {
         return stat.split(separator: ")").last?.hasPrefix(" Z") ?? true
     }
 }
+
+extension Process {
+    /// Ends it, and waits until it does nothing any more: a daemon's last words are files.
+    public func end() {
+        terminate()
+        waitUntilExit()
+    }
+}
