@@ -3,7 +3,7 @@ internal import KmeshKit
 
 /// How many connections service ports may have: `km_limit`. A limit is for each port and address family.
 struct ConnectionLimits: Sendable {
-    private(set) var table: ServicePortTable<LimitValue>
+    var table: ServicePortTable<LimitValue>
     private var services: [ServiceKey: Limited] = [:]
 
     private struct Limited: Sendable {
@@ -14,9 +14,6 @@ struct ConnectionLimits: Sendable {
     init(_ map: any KeyValueMap<ServiceMapKey, LimitValue>) {
         table = ServicePortTable(map) { [.init("maxConnections", JSONValue($0.maxConnections))] }
     }
-
-    /// Reads the map as an earlier run left it.
-    mutating func adopt() throws(MapError) { try table.adopt() }
 
     mutating func note(_ changes: [ResourceChange<MeshResource>]) {
         for change in changes {
@@ -35,12 +32,6 @@ struct ConnectionLimits: Sendable {
     mutating func write(_ dataplane: L4Dataplane, _ writes: inout Int) throws(MapError) {
         guard !services.isEmpty || !table.held.isEmpty else { return }
         try table.write(wanted(dataplane), &writes)
-    }
-
-    mutating func repairDrift(
-        _ pace: DriftPace, _ servicePort: @escaping @Sendable (UInt32) -> String
-    ) -> DriftReport {
-        table.repairDrift(pace, servicePort)
     }
 
     private func wanted(_ dataplane: L4Dataplane) -> [ServiceMapKey: LimitValue] {

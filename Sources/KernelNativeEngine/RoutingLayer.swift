@@ -38,7 +38,7 @@ struct RoutingLayer: SteeringLayer {
         watchesModule = fault != nil
         do throws(MapError) {
             try routes.adopt()
-            try limits.adopt()
+            try limits.table.adopt()
             try digests.adopt()
         } catch {
             throw .failed("read the map \(error.map)", error.errno)
@@ -139,7 +139,7 @@ struct RoutingLayer: SteeringLayer {
     mutating func repairDrift(_ dataplane: L4Dataplane) -> DriftReport {
         let (pace, names) = (DriftPace(), Self.names(dataplane))
         var report = routes.repairDrift(pace, names)
-        report.add(limits.repairDrift(pace, names))
+        report.add(limits.table.repairDrift(pace, names))
         report.add(digests.repairDrift(pace, names))
         return report
     }

@@ -1,4 +1,5 @@
 internal import KmeshKit
+internal import Logging
 
 /// Programs that few meshes need, while the kernel runs them for every connection whatever that dials: what
 /// tells waypoints what was dialed six times, what notes the end of a counted one at each of its ends. They
@@ -22,11 +23,11 @@ extension KernelState {
         return wanted
     }
 
-    /// Before anything is written that needs them. After an error nothing has changed.
-    mutating func attach(onDemand hooks: Set<CgroupHook>, to cgroupPath: String) throws(EngineError) {
-        let missing = programs.filter { hooks.contains($0.key) && wanted[$0.key] == nil }
-        guard !missing.isEmpty else { return }
-        let more = wanted.merging(missing) { $1 }
+    /// Before anything is written that needs it. After an error nothing has changed.
+    mutating func attach(onDemand hook: CgroupHook, to cgroupPath: String) throws(EngineError) {
+        guard wanted[hook] == nil, let program = programs[hook] else { return }
+        var more = wanted
+        more[hook] = program
         do throws(BPFError) {
             try CgroupAttachments(pins: state.pins, cgroupPath: cgroupPath).apply(more)
         } catch {
@@ -45,28 +46,37 @@ extension SteeringEngine {
         guard let running else { return (changes, []) }
         let names = Set(changes.map(\.name))
         let all = running.postponed.filter { !names.contains($0.name) } + changes
-        do throws(EngineError) {
-            let hooks = all.reduce(into: Set()) { $0.formUnion($1.hooksOnDemand) }
-            try self.running?.kernel.attach(onDemand: hooks, to: options.cgroupPath)
+        var faults: [CgroupHook: EngineError] = [:]
+        for hook in all.reduce(into: Set(), { $0.formUnion($1.hooksOnDemand) }) {
+            do throws(EngineError) {
+                try self.running?.kernel.attach(onDemand: hook, to: options.cgroupPath)
+            } catch {
+                faults[hook] = error
+            }
+        }
+        guard let anyFault = faults.values.first else {
             self.running?.postponed = []
             return (all, [])
-        } catch {
-            // What ran before stays: nothing leads to a waypoint that is not told, or counts for ever.
-            let isFirst = running.activity.applied == 0
-            let waits = { (change: ResourceChange<MeshResource>) in
-                isFirst || !change.hooksOnDemand.isSubset(of: running.kernel.wanted.keys)
-            }
-            self.running?.postponed = all.filter(waits)
-            let rejected = changes.filter(waits).map { RejectedResource(name: $0.name, reason: "\(error)") }
-            return (isFirst ? nil : changes.filter { !waits($0) }, rejected)
         }
+        // What ran before stays: nothing leads to a waypoint that is not told, or counts for ever.
+        let isFirst = running.activity.applied == 0
+        func fault(of change: ResourceChange<MeshResource>) -> EngineError? {
+            change.hooksOnDemand.lazy.compactMap { faults[$0] }.first ?? (isFirst ? anyFault : nil)
+        }
+        self.running?.postponed = all.filter { fault(of: $0) != nil }
+        let rejected = changes.compactMap { change in
+            fault(of: change).map { RejectedResource(name: change.name, reason: "\($0)") }
+        }
+        return (isFirst ? nil : all.filter { fault(of: $0) == nil }, rejected)
     }
 
     func retryPostponed() {
         guard running?.postponed.isEmpty == false, let possible = attachOnDemand(for: []).possible,
             !possible.isEmpty
         else { return }
-        _ = steer(by: possible)
+        let log = Logger(label: "engine")
+        log.notice("what waited for a program is applied", metadata: ["changes": "\(possible.count)"])
+        for rejected in steer(by: possible) { log.warning("\(rejected.name): \(rejected.reason)") }
     }
 }
 

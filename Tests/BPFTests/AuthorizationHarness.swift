@@ -11,7 +11,6 @@ final class AuthorizationHarness {
     typealias Settings = kmesh_authz_settings
 
     let xdp: BPFProgram
-    /// For workloads without policies.
     let question: BPFProgram
     let lookup: BPFProgram
     let maps: AuthzMaps

@@ -178,6 +178,7 @@ struct SteeringLayerTests {
         let rejected = await apply([.upsert(.service(sent))], to: engine)
         #expect(rejected.map(\.name) == [.service(sent.key)])
         #expect(rejected.first?.reason.contains("sockops") == true, "\(rejected)")
+        #expect(await apply([.upsert(.workload(pod))], to: engine) == [], "others do not wait with it")
         await engine.tend()
         #expect(try place.pinnedLinks() == untold)
         try await engine.stop(.keepPinned)

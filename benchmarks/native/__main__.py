@@ -29,8 +29,9 @@ def parse():
 
 def measure(place, options, results):
     programs.build("exchange")
-    programs.build("floor", "bpf")
-    programs.build_bpf("floor")
+    if "floor" in options.only:
+        programs.build("floor", "bpf")
+        programs.build_bpf("floor")
     if "envoys" in options.only:
         install()
     chosen = [name for name in GUEST if name in options.only]

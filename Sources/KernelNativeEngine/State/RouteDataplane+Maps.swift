@@ -24,10 +24,9 @@ extension RouteDataplane {
         var listeners = wanted.mapValues(\.value)
         for key in kept { listeners[key] = held[key]?.value }
         var verification = Verification(maps: maps, texts: texts, units: units)
-        verification.compare(
-            maps.listeners.name, try maps.listeners.contents(), listeners, tolerated: [], texts.listeners)
         try verification.visitAll()
-        return verification.differences
+        return try maps.listeners.contents().differences(from: listeners, in: maps.listeners, texts.listeners)
+            + verification.differences
     }
 }
 
@@ -73,27 +72,31 @@ private struct Verification: ColumnVisitor {
                 if unit.isWanted { expected[entry.key] = entry.value } else { tolerated.insert(entry.key) }
             }
         }
-        compare(maps[keyPath: column.map].name, contents, expected, tolerated: tolerated, column.words(texts))
+        differences += contents.differences(
+            from: expected, tolerated: tolerated, in: maps[keyPath: column.map], column.words(texts))
     }
+}
 
-    mutating func compare<Key, Value>(
-        _ map: String, _ found: MapContents<Key, Value>, _ expected: [Key: Value], tolerated: Set<Key>,
+extension MapContents {
+    /// What is missing, different, damaged, or there and neither expected nor tolerated.
+    func differences(
+        from expected: [Key: Value], tolerated: Set<Key> = [], in map: any KeyValueMap<Key, Value>,
         _ words: EntryWords<Key, Value>
-    ) {
+    ) -> [Difference] {
         var list: [Difference] = []
-        let damaged = Set(found.damaged)
-        for (key, value) in expected where found.entries[key] != value {
+        let damaged = Set(damaged)
+        for (key, value) in expected where entries[key] != value {
             let reading: MapReading =
-                damaged.contains(key) ? .damaged : found.entries[key].map { .found($0) } ?? .absent
-            list.append(Difference(map, key, wanted: value, reading, words))
+                damaged.contains(key) ? .damaged : entries[key].map { .found($0) } ?? .absent
+            list.append(Difference(map.name, key, wanted: value, reading, words))
         }
-        for (key, value) in found.entries where expected[key] == nil && !tolerated.contains(key) {
-            list.append(Difference(map, key, wanted: nil, .found(value), words))
+        for (key, value) in entries where expected[key] == nil && !tolerated.contains(key) {
+            list.append(Difference(map.name, key, wanted: nil, .found(value), words))
         }
         for key in damaged where expected[key] == nil {
-            list.append(Difference(map, key, wanted: nil, .damaged, words))
+            list.append(Difference(map.name, key, wanted: nil, .damaged, words))
         }
-        differences += list.sorted { $0.key < $1.key }
+        return list.sorted { $0.key < $1.key }
     }
 }
 

@@ -3,12 +3,8 @@ import KmeshKit
 /// A map with one entry for each of some service ports, by their ids.
 struct ServicePortTable<Value: MapWords>: Sendable {
     private let map: any KeyValueMap<ServiceMapKey, Value>
-    /// What says an entry in words, and what a service port is called.
-    typealias Words =
-        @Sendable (_ servicePort: @escaping @Sendable (UInt32) -> String) -> EntryWords<
-            ServiceMapKey, Value
-        >
-    private let words: Words
+    /// Says a value in words.
+    private let value: @Sendable (Value) -> [JSONValue.Member]
     /// What is in the map; `nil`: damaged, or not known.
     private(set) var held: [ServiceMapKey: Value?] = [:]
     /// A write failed, so that the map may hold other entries.
@@ -21,17 +17,17 @@ struct ServicePortTable<Value: MapWords>: Sendable {
     init(
         _ map: any KeyValueMap<ServiceMapKey, Value>, value: @escaping @Sendable (Value) -> [JSONValue.Member]
     ) {
-        self.map = map
-        words = { servicePort in
-            EntryWords(
-                key: { key in
-                    [
-                        "service": .string(servicePort(key.serviceID)),
-                        "serviceId": JSONValue(key.serviceID),
-                    ]
-                },
-                value: { .object(value($1)) })
-        }
+        (self.map, self.value) = (map, value)
+    }
+
+    /// - Parameter servicePort: what a service port is called.
+    private func words(
+        _ servicePort: @escaping @Sendable (UInt32) -> String
+    ) -> EntryWords<ServiceMapKey, Value> {
+        let value = value
+        return EntryWords(
+            key: { ["service": .string(servicePort($0.serviceID)), "serviceId": JSONValue($0.serviceID)] },
+            value: { .object(value($1)) })
     }
 
     var entryCount: (map: String, count: Int) { (map.name, held.count) }
@@ -97,19 +93,11 @@ struct ServicePortTable<Value: MapWords>: Sendable {
     }
 
     func verify(_ servicePort: @escaping @Sendable (UInt32) -> String) throws(MapError) -> [Difference] {
-        let (found, words) = (try map.contents(), words(servicePort))
-        let keys = Set(found.entries.keys).union(found.damaged).union(held.keys)
-        return keys.sorted { $0.serviceID < $1.serviceID }.compactMap { key in
-            let wanted = held[key].flatMap { $0 }
-            let reading: MapReading<Value> =
-                found.entries[key].map { .found($0) } ?? (found.damaged.contains(key) ? .damaged : .absent)
-            let isAsWanted = wanted.map { reading == .found($0) } ?? (reading == .absent)
-            return isAsWanted ? nil : Difference(map.name, key, wanted: wanted, reading, words)
-        }
+        try map.contents().differences(from: held.compactMapValues { $0 }, in: map, words(servicePort))
     }
 
     func dump(_ servicePort: @escaping @Sendable (UInt32) -> String) -> DumpableMap {
-        let words = words
-        return .entries(map, by: \.serviceID) { words(servicePort) }
+        let words = words(servicePort)
+        return .entries(map, by: \.serviceID) { words }
     }
 }

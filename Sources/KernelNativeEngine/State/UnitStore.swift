@@ -59,14 +59,15 @@ struct UnitStore: Sendable {
 
     /// The unit with this name and these entries, whose keys have its id. Nothing leads to a new one yet.
     mutating func intern(_ name: String, _ make: (UInt32) -> UnitEntries) -> UInt32 {
+        let form = make(0)
         var hasher = Hasher()
         hasher.combine(name)
-        hasher.combine(make(0))
+        hasher.combine(form)
         let digest = hasher.finalize()
         for id in known[digest] ?? [] where units[id]?.name == name && units[id]?.entries == make(id) {
             return id
         }
-        if let id = claim(name, digest, make) { return id }
+        if !adopted.isEmpty, let id = claim(name, digest, form.contentDigest, make) { return id }
         let id = ids.allocate()
         let entries = make(id)
         let unit = Unit(
@@ -223,15 +224,17 @@ struct UnitStore: Sendable {
     /// The unit of an earlier run that has these entries: so a start writes only what has changed, and splits
     /// go on where they are.
     private mutating func claim(
-        _ name: String, _ digest: Int, _ make: (UInt32) -> UnitEntries
+        _ name: String, _ digest: Int, _ content: Int, _ make: (UInt32) -> UnitEntries
     ) -> UInt32? {
-        guard !adopted.isEmpty else { return nil }
-        let content = make(0).contentDigest
-        let equal = (adopted[content] ?? []).indices.filter { index in
-            guard let id = adopted[content]?[index], let unit = units[id] else { return false }
-            return unit.digest == nil && unit.state == .written && make(id).hasSameEntries(as: unit.entries)
+        let candidates = adopted[content] ?? []
+        // One comparison for most: there may be thousands that are equal.
+        func isEqual(_ id: UInt32) -> Bool {
+            guard let unit = units[id], unit.digest == nil, unit.state == .written else { return false }
+            return make(id).hasSameEntries(as: unit.entries)
         }
-        let index = equal.first { preferred.contains(adopted[content]?[$0] ?? 0) } ?? equal.first
+        let index =
+            candidates.firstIndex { preferred.contains($0) && isEqual($0) }
+            ?? candidates.firstIndex(where: isEqual)
         guard let index, let id = adopted[content]?.remove(at: index), let found = units[id] else {
             return nil
         }
